@@ -1,0 +1,1 @@
+"""demo of AIRIS-MON."""

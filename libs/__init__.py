@@ -1,0 +1,1 @@
+"""libs of AIRIS-MON."""

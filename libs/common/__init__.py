@@ -1,0 +1,1 @@
+"""common of AIRIS-MON."""

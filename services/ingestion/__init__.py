@@ -1,0 +1,1 @@
+"""ingestion of AIRIS-MON."""

@@ -1,0 +1,1 @@
+"""ui of AIRIS-MON."""
