@@ -28,6 +28,4 @@ def normalised(signal: Signal, record: Record) -> Record | None:
     value = message.SerializeToString()
     if value == record.value:
         return None
-    return Record(
-        record.topic, record.partition, record.offset, record.key, value, record.headers, record.timestamp_ms
-    )
+    return Record(record.topic, record.partition, record.offset, record.key, value, record.headers, record.timestamp_ms)

@@ -48,7 +48,9 @@ class BatchStore:
                 # The insert may have happened although its answer did not arrive.
                 uncertain = True
                 self._metrics.retries.labels(reason="store").inc()
-                log.warning("store does not answer, trying again", token=batch.token, detail=error.detail, seconds=delay)
+                log.warning(
+                    "store does not answer, trying again", token=batch.token, detail=error.detail, seconds=delay
+                )
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, self._settings.retry_limit_seconds)
             else:
@@ -67,7 +69,9 @@ class BatchStore:
         missing = [r for r in batch.records if batch.expected_rows[r.offset] and not stored.get(r.offset)]
         if missing:
             hole = batch.of(missing)
-            log.warning("store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing))
+            log.warning(
+                "store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing)
+            )
             self._metrics.holes.labels(signal=batch.signal.name).inc(len(missing))
             await self._repository.insert(hole, f"{hole.token}-again")
         partial = [o for o, rows in stored.items() if o in batch.expected_rows and rows != batch.expected_rows[o]]
