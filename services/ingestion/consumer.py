@@ -16,15 +16,15 @@ from collections import deque
 from collections.abc import Iterable
 
 import structlog
-
 from libs.common.bus.protocol import Consumer, Position, Record, TopicPartition
+
 from libs.common.clock import Clock
 from libs.common.errors import BusUnavailable, CommitFenced
 from services.ingestion.batch import Batch, intended_last
+from services.ingestion.metrics import WriterMetrics
 from services.ingestion.settings import WriterSettings
 from services.ingestion.signals import BY_TOPIC
 from services.ingestion.storing import BatchStore
-from services.ingestion.metrics import WriterMetrics
 
 log = structlog.get_logger(__name__)
 

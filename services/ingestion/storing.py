@@ -6,10 +6,10 @@ from libs.common.clock import Clock
 from libs.common.errors import Unavailable
 from services.ingestion.batch import Batch
 from services.ingestion.dead_letters import DeadLetters
+from services.ingestion.metrics import WriterMetrics
 from services.ingestion.payload import normalised
 from services.ingestion.repository import Rejected, TelemetryRepository
 from services.ingestion.settings import WriterSettings
-from services.ingestion.metrics import WriterMetrics
 
 log = structlog.get_logger(__name__)
 
