@@ -26,16 +26,7 @@ def main() -> None:
         engine, Lane("read", arguments.connections, 256), Lane("write", 2, 256), Limits(arguments.max_body),
         os.environ.get("AIRIS_CLICKHOUSE_USER", "default"), os.environ.get("AIRIS_CLICKHOUSE_PASSWORD", ""),
     )  # fmt: skip
-    uvicorn.run(
-        front,
-        host=arguments.host,
-        port=arguments.port,
-        log_level="warning",
-        lifespan="off",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=20,
-    )
+    uvicorn.run(front, host=arguments.host, port=arguments.port, log_level="warning", lifespan="off", access_log=False, server_header=False, timeout_graceful_shutdown=20)
     engine.close()
 
 

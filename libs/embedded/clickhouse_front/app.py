@@ -65,9 +65,7 @@ class Front:
         del method
 
     def authorised(self, user: str, password: str) -> bool:
-        return hmac.compare_digest(user.encode(), self._user.encode()) and hmac.compare_digest(
-            password.encode(), self._password.encode()
-        )
+        return hmac.compare_digest(user.encode(), self._user.encode()) and hmac.compare_digest(password.encode(), self._password.encode())
 
 
 class Exchange:
@@ -95,28 +93,19 @@ class Exchange:
             os.close(body_fd)
 
     async def _authorise(self) -> None:
-        user, password = (
-            self.headers.get("x-clickhouse-user", self.params.get("user", "default")),
-            self.headers.get("x-clickhouse-key", self.params.get("password", "")),
-        )
+        user, password = self.headers.get("x-clickhouse-user", self.params.get("user", "default")), self.headers.get("x-clickhouse-key", self.params.get("password", ""))
         scheme, _, rest = self.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             with contextlib.suppress(ValueError):
                 user, _, password = base64.b64decode(rest).decode().partition(":")
         if not self.front.authorised(user, password):
-            raise EngineError(
-                516,
-                "AUTHENTICATION_FAILED",
-                f"{user}: Authentication failed: password is incorrect, or there is no user with such name.",
-            )
+            raise EngineError(516, "AUTHENTICATION_FAILED", f"{user}: Authentication failed: password is incorrect, or there is no user with such name.")
 
     async def _read_body(self, target: int) -> int:
         """Decode the body into `target`; returns its decoded size."""
         encoding = self.headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity") and encoding not in compression.DECODERS:
-            raise EngineError(
-                36, "BAD_ARGUMENTS", f"Unknown compression method: {encoding}. Use lz4, zstd, gzip or deflate."
-            )
+            raise EngineError(36, "BAD_ARGUMENTS", f"Unknown compression method: {encoding}. Use lz4, zstd, gzip or deflate.")
         decoder = compression.DECODERS[encoding]() if encoding in compression.DECODERS else None
         size = 0
         while True:
@@ -130,16 +119,10 @@ class Exchange:
                     if not message.get("more_body"):
                         piece += decoder.finish()
             except compression.ERRORS as error:
-                raise EngineError(
-                    271, "CANNOT_DECOMPRESS", f"Cannot decompress the request body as {encoding}: {error}"
-                ) from error
+                raise EngineError(271, "CANNOT_DECOMPRESS", f"Cannot decompress the request body as {encoding}: {error}") from error
             size += len(piece)
             if size > self.front._limits.body:
-                raise EngineError(
-                    1001,
-                    "REQUEST_TOO_LARGE",
-                    f"The request body is larger than {self.front._limits.body} bytes. Send smaller inserts.",
-                )
+                raise EngineError(1001, "REQUEST_TOO_LARGE", f"The request body is larger than {self.front._limits.body} bytes. Send smaller inserts.")
             view = memoryview(piece)
             while view:
                 view = view[os.write(target, view) :]
@@ -156,24 +139,13 @@ class Exchange:
         room = STATEMENT_LIMIT
         head += os.pread(body_fd, room, 0).decode("latin-1")
         statement = sql.parse(head)
-        settings = {
-            name: value
-            for name, value in self.params.items()
-            if name not in NOT_SETTINGS and not name.startswith("param_")
-        }
+        settings = {name: value for name, value in self.params.items() if name not in NOT_SETTINGS and not name.startswith("param_")}
         parameters = {name[6:]: value for name, value in self.params.items() if name.startswith("param_")}
         default_format = self.params.get("default_format") or self.headers.get("x-clickhouse-format") or "TabSeparated"
         lane = self.front._writes if statement.verb == "INSERT" else self.front._reads
 
         def job(text: str) -> Job:
-            return Job(
-                text.encode("latin-1").decode("utf-8", "replace"),
-                default_format,
-                self.query_id,
-                self.params.get("database") or self.headers.get("x-clickhouse-database"),
-                settings,
-                parameters,
-            )
+            return Job(text.encode("latin-1").decode("utf-8", "replace"), default_format, self.query_id, self.params.get("database") or self.headers.get("x-clickhouse-database"), settings, parameters)
 
         if statement.data_start is not None:
             data_fd = body_fd
@@ -193,9 +165,7 @@ class Exchange:
             await self._answer(outcome, None)
             return
         if len(head) > shown + room - 1 and size > room:
-            raise EngineError(
-                62, "SYNTAX_ERROR", f"The statement is longer than {STATEMENT_LIMIT} bytes (max_query_size)."
-            )
+            raise EngineError(62, "SYNTAX_ERROR", f"The statement is longer than {STATEMENT_LIMIT} bytes (max_query_size).")
         async with lane.slot():
             if statement.streamed:
                 await self._stream(lane, statement, job, default_format)
@@ -227,9 +197,7 @@ class Exchange:
             await asyncio.wait({future}, timeout=0.5)
         future.exception()
 
-    async def _stream(
-        self, lane: Lane, statement: sql.Statement, job: Callable[[str], Job], default_format: str
-    ) -> None:
+    async def _stream(self, lane: Lane, statement: sql.Statement, job: Callable[[str], Job], default_format: str) -> None:
         loop = asyncio.get_running_loop()
         reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
@@ -251,13 +219,7 @@ class Exchange:
         try:
             async for piece in _pipe(reader, gone):
                 if sent:
-                    await self.send(
-                        {
-                            "type": "http.response.body",
-                            "body": encoder.feed(piece) if encoder else piece,
-                            "more_body": True,
-                        }
-                    )
+                    await self.send({"type": "http.response.body", "body": encoder.feed(piece) if encoder else piece, "more_body": True})
                     continue
                 held.append(piece)
                 held_size += len(piece)
@@ -266,13 +228,7 @@ class Exchange:
                     sent = True
                     joined = b"".join(held)
                     held.clear()
-                    await self.send(
-                        {
-                            "type": "http.response.body",
-                            "body": encoder.feed(joined) if encoder else joined,
-                            "more_body": True,
-                        }
-                    )
+                    await self.send({"type": "http.response.body", "body": encoder.feed(joined) if encoder else joined, "more_body": True})
             if gone.done() and not future.done():
                 raise ClientGone
             outcome = await future
@@ -318,24 +274,14 @@ class Exchange:
 
     async def _start(self, status: int, headers: dict[str, str]) -> None:
         self.started = True
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [(key.lower().encode(), value.encode("latin-1")) for key, value in headers.items()],
-            }
-        )
+        await self.send({"type": "http.response.start", "status": status, "headers": [(key.lower().encode(), value.encode("latin-1")) for key, value in headers.items()]})
 
     async def _fail(self, error: EngineError) -> None:
         text = f"Code: {error.code}. DB::Exception: {error.message} ({error.name}) (version {self.front._engine.version} (official build))\n".encode()
         if self.started:
             return
         headers = self._result_headers(None, None, None)
-        headers |= {
-            "X-ClickHouse-Exception-Code": str(error.code),
-            "Content-Length": str(len(text)),
-            "Content-Type": "text/plain; charset=UTF-8",
-        }
+        headers |= {"X-ClickHouse-Exception-Code": str(error.code), "Content-Length": str(len(text)), "Content-Type": "text/plain; charset=UTF-8"}
         await self._start(http_status(error.code), headers)
         await self.send({"type": "http.response.body", "body": text})
 
@@ -376,11 +322,5 @@ def _copy(source: int, target: int, start: int, end: int) -> None:
 
 
 async def _plain(send: Send, status: int, body: bytes) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(b"content-type", b"text/plain; charset=UTF-8"), (b"content-length", str(len(body)).encode())],
-        }
-    )
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain; charset=UTF-8"), (b"content-length", str(len(body)).encode())]})
     await send({"type": "http.response.body", "body": body})

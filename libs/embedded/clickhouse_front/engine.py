@@ -80,11 +80,7 @@ class Lane:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         if self.waiting >= self.queue:
-            raise EngineError(
-                202,
-                "TOO_MANY_SIMULTANEOUS_QUERIES",
-                f"Too many simultaneous queries: {self.waiting} wait in the {self.name} lane. Retry later.",
-            )
+            raise EngineError(202, "TOO_MANY_SIMULTANEOUS_QUERIES", f"Too many simultaneous queries: {self.waiting} wait in the {self.name} lane. Retry later.")
         self.waiting += 1
         try:
             await self._slots.acquire()
@@ -106,9 +102,7 @@ class Engine:
         self._path = path
         self._keeper = chdb.connect(self._target)
         self.control = ThreadPoolExecutor(1, thread_name_prefix="control")
-        self.version, self.timezone = (
-            self._keeper.query("SELECT version(), timezone()", "TSV").bytes().decode().rstrip("\n").split("\t")
-        )
+        self.version, self.timezone = self._keeper.query("SELECT version(), timezone()", "TSV").bytes().decode().rstrip("\n").split("\t")
 
     def open_context(self) -> Any:
         return chdb.connect(self._target)

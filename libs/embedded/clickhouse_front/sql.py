@@ -126,11 +126,7 @@ def _one_statement(text: str, first: Token, stream: Iterator[Token]) -> tuple[li
         if token.text == ";":
             extra = next((after for after in stream if after.text != ";"), None)
             if extra is not None:
-                raise SqlError(
-                    62,
-                    "SYNTAX_ERROR",
-                    f"Syntax error (Multi-statements are not allowed): failed at position {extra.start + 1}.",
-                )
+                raise SqlError(62, "SYNTAX_ERROR", f"Syntax error (Multi-statements are not allowed): failed at position {extra.start + 1}.")
             break
         body.append(token)
     return body, body[-1].end
@@ -189,11 +185,7 @@ def _parse_insert(text: str, first: Token, stream: Iterator[Token]) -> Statement
             body.pop()
             extra = next((after for after in stream if after.text != ";"), None)
             if extra is not None:
-                raise SqlError(
-                    62,
-                    "SYNTAX_ERROR",
-                    f"Syntax error (Multi-statements are not allowed): failed at position {extra.start + 1}.",
-                )
+                raise SqlError(62, "SYNTAX_ERROR", f"Syntax error (Multi-statements are not allowed): failed at position {extra.start + 1}.")
             break
         if token.is_word("SELECT", "WITH") and not selecting:
             selecting = True
@@ -205,42 +197,23 @@ def _parse_insert(text: str, first: Token, stream: Iterator[Token]) -> Statement
         elif token.is_word("FORMAT") and previous.text != "." and not (selecting and source is None):
             name = next(stream, None)
             if name is None or name.kind not in ("word", "quoted"):
-                raise SqlError(
-                    62,
-                    "SYNTAX_ERROR",
-                    f"Syntax error: failed at position {token.end + 1}. Expected one of: format name.",
-                )
+                raise SqlError(62, "SYNTAX_ERROR", f"Syntax error: failed at position {token.end + 1}. Expected one of: format name.")
             if selecting and source is not None:
                 span = (token.start - base, name.end - base)
                 inside = text[source[1] : source[2] - 1]
                 return Statement(
-                    "INSERT",
-                    text[base : name.end],
-                    _unquote(name.text),
-                    _data_start(text, name.end),
-                    span,
-                    tail,
-                    (source[0] - base, source[2] - base),
-                    inside,
+                    "INSERT", text[base : name.end], _unquote(name.text), _data_start(text, name.end), span, tail,
+                    (source[0] - base, source[2] - base), inside,
                 )
             tail = tail if tail is not None else token.start - base
-            return Statement(
-                "INSERT",
-                text[base : name.end],
-                _unquote(name.text),
-                _data_start(text, name.end),
-                (token.start - base, name.end - base),
-                tail,
-            )
+            return Statement("INSERT", text[base : name.end], _unquote(name.text), _data_start(text, name.end), (token.start - base, name.end - base), tail)
     return Statement("INSERT", text[base : body[-1].end])
 
 
 def _with_data(text: str, base: int, values: Token, name: str, tail: int | None) -> Statement:
     statement = text[base : values.start] + f"FORMAT {name}"
     start = values.start - base
-    return Statement(
-        "INSERT", statement, name, values.end, (start, len(statement)), tail if tail is not None else start
-    )
+    return Statement("INSERT", statement, name, values.end, (start, len(statement)), tail if tail is not None else start)
 
 
 def _data_start(text: str, end: int) -> int:
