@@ -1,0 +1,176 @@
+"""Settings in small groups, one per dependency, read from the environment.
+
+A service composes the groups it needs in its own settings.py. Libraries get a group passed in and never read the
+environment themselves.
+"""
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class InvalidSettings(Exception):
+    """The environment does not make valid settings. The message names each variable and never shows a value."""
+
+
+def environment(prefix: str) -> SettingsConfigDict:
+    """Model config of a group whose variables start with `prefix`."""
+    # Inputs stay out of error messages because a mistyped secret is still a secret.
+    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class SettingsGroup(BaseSettings):
+    """Base of every group: errors come as InvalidSettings, in terms of environment variables."""
+
+    model_config = environment("AIRIS_")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            prefix = self.model_config.get("env_prefix", "")
+            lines = [
+                f"{prefix}{'_'.join(str(part) for part in entry['loc'])}".upper() + f": {entry['msg']}"
+                for entry in error.errors(include_url=False, include_input=False, include_context=False)
+            ]
+            raise InvalidSettings("; ".join(lines)) from None
+
+
+class ServiceSettings(SettingsGroup):
+    """What every process has."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    environment: str = "local"
+    # Kubernetes kills after 30 s; what has not drained by then is better cancelled by us, with a log line.
+    drain_timeout_seconds: float = Field(default=25.0, gt=0, le=600)
+
+
+class ClickHouseSettings(SettingsGroup):
+    """The store, reached over its HTTP interface."""
+
+    model_config = environment("AIRIS_CLICKHOUSE_")
+
+    url: str = "http://127.0.0.1:8123"
+    # Names the database in migrations, where it cannot be a bound parameter; hence the narrow pattern.
+    database: str = Field(default="airis", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    user: str = "default"
+    password: SecretStr = SecretStr("")
+    connect_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    # Dashboards give up long before; longer queries hold memory that others need.
+    query_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    insert_timeout_seconds: float = Field(default=60.0, gt=0, le=600)
+    max_memory_bytes: int = Field(default=2 * 1024**3, ge=16 * 1024**2)
+    # A read that wants more rows than this wants aggregation or a cursor.
+    max_result_rows: int = Field(default=200_000, ge=1)
+    max_connections: int = Field(default=32, ge=1, le=1024)
+    replicated: bool = False
+    cluster: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,64}$")
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https"))
+
+
+class RedisSettings(SettingsGroup):
+    """The cache: limits, sessions and query results. Losing it costs speed, not data."""
+
+    model_config = environment("AIRIS_REDIS_")
+
+    url: str = "redis://127.0.0.1:6379/0"
+    connect_timeout_seconds: float = Field(default=2.0, gt=0, le=60)
+    # A cache slower than the store it saves is of no use.
+    timeout_seconds: float = Field(default=2.0, gt=0, le=60)
+    max_connections: int = Field(default=64, ge=1, le=1024)
+
+    @field_validator("url")
+    @classmethod
+    def _redis(cls, value: str) -> str:
+        return _checked_url(value, ("redis", "rediss", "unix"))
+
+
+class BusSettings(SettingsGroup):
+    """The event transport; the URL's scheme chooses between Kafka and Redis Streams."""
+
+    model_config = environment("AIRIS_BUS_")
+
+    url: str = "redis://127.0.0.1:6379/0"
+    # Only for topics made by ensure_topics; a cluster's operator may have made them larger.
+    partitions: int = Field(default=4, ge=1, le=1024)
+    replication: int = Field(default=1, ge=1, le=9)
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    sasl_username: str = ""
+    sasl_password: SecretStr = SecretStr("")
+    ssl_ca_file: str = ""
+    ssl_certificate_file: str = ""
+    ssl_key_file: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _bus(cls, value: str) -> str:
+        scheme = value.split("://", 1)[0]
+        if scheme == "kafka":  # several comma-separated hosts are no URL for the standard library
+            if not value.removeprefix("kafka://").strip("/ ,"):
+                raise ValueError("must name at least one broker, as in kafka://host:9092,host2:9092")
+            return value
+        return _checked_url(value, ("redis", "rediss", "unix", "kafka"))
+
+    @property
+    def transport(self) -> Literal["kafka", "redis"]:
+        return "kafka" if self.url.startswith("kafka://") else "redis"
+
+    @property
+    def bootstrap_servers(self) -> list[str]:
+        """Kafka's `host:port` list; empty on Redis."""
+        if self.transport != "kafka":
+            return []
+        return [server for server in self.url.removeprefix("kafka://").rstrip("/").split(",") if server]
+
+
+class IdentitySettings(SettingsGroup):
+    """Secret shared by gateway and services: it signs who asks."""
+
+    model_config = environment("AIRIS_IDENTITY_")
+
+    secret: SecretStr = Field(min_length=32)  # as long as the HMAC-SHA-256 digest (RFC 7518, 3.2)
+
+
+class SessionSettings(SettingsGroup):
+    """Secret of the gateway alone: it signs browser sessions."""
+
+    model_config = environment("AIRIS_SESSION_")
+
+    secret: SecretStr = Field(min_length=32)
+
+
+class TelemetrySettings(SettingsGroup):
+    """Where our own traces go. Empty means nowhere."""
+
+    model_config = environment("AIRIS_TELEMETRY_")
+
+    otlp_endpoint: str = ""
+    # The export shares the process with requests; it must never hold up a stop.
+    export_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    sample_ratio: float = Field(default=1.0, ge=0, le=1)
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https")) if value else value
+
+
+def _checked_url(value: str, schemes: tuple[str, ...]) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in schemes:
+        raise ValueError(f"must start with one of {', '.join(f'{scheme}://' for scheme in schemes)}")
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise ValueError("must name a socket path")
+    elif not parts.hostname:
+        raise ValueError("must name a host")
+    return value.rstrip("/") if parts.scheme.startswith("http") else value

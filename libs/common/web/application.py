@@ -1,0 +1,60 @@
+"""What every service's application has: context, metrics, problems, probes."""
+
+import orjson
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from libs.common.clock import Clock, SystemClock
+from libs.common.web.health import Readiness
+from libs.common.web.middleware import HttpMetrics, RequestContextMiddleware, RequestOutcomeMiddleware
+from libs.common.web.problems import install_problem_handlers
+
+UNTRACED_PATHS = ("/livez", "/readyz", "/metrics", "/v1/")
+
+
+def install_web_defaults(
+    app: FastAPI,
+    *,
+    service: str,
+    registry: CollectorRegistry,
+    readiness: Readiness,
+    clock: Clock | None = None,
+    untraced_paths: tuple[str, ...] = UNTRACED_PATHS,
+) -> None:
+    """Middlewares, problem handlers, `/livez`, `/readyz` and `/metrics`. Call once, in `create_app`.
+
+    `untraced_paths` are prefixes without spans; a service on the write path of traces passes ("/",).
+    """
+    clock = clock or SystemClock()
+    metrics = HttpMetrics(registry)
+    # The last one added is the outermost: the outcome's log line needs the context's request id.
+    app.add_middleware(RequestOutcomeMiddleware, service=service, metrics=metrics, clock=clock)
+    app.add_middleware(RequestContextMiddleware, service=service, untraced_paths=untraced_paths)
+    install_problem_handlers(app)
+    app.include_router(_probes(registry, readiness))
+
+
+def _probes(registry: CollectorRegistry, readiness: Readiness) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/livez")
+    async def live() -> Response:
+        return Response(b'{"status":"live"}', media_type="application/json", headers={"Cache-Control": "no-store"})
+
+    @router.get("/readyz")
+    async def ready() -> Response:
+        is_ready, report = await readiness.report()
+        return Response(
+            orjson.dumps(report),
+            status_code=200 if is_ready else 503,
+            media_type="application/json",
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return router

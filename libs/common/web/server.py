@@ -1,0 +1,97 @@
+"""Serve an application until told to stop, and stop without losing a request."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+log = structlog.get_logger(__name__)
+
+# Below the process's drain timeout, so that the lifespan has time to close after the last request.
+GRACEFUL_SECONDS = 20
+
+
+class StartFailed(Exception):
+    """The address cannot be bound, or the lifespan raised; the log holds the cause."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: several servers share a process and `libs.common.roles` owns the signals."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_listening()
+
+
+async def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    listening: asyncio.Future[int] | None = None,
+) -> None:
+    """Accept until `stop` is set, finish requests in flight (at most 20 s), then let the lifespan close.
+
+    `listening` gets the bound port once requests are accepted (useful with port 0). Raises StartFailed.
+    """
+    listener = _bind(host, port)
+
+    def on_listening() -> None:
+        bound = listener.getsockname()[1]
+        log.info("listening", host=host, port=bound)
+        if listening is not None and not listening.done():
+            listening.set_result(bound)
+
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # our middleware writes a better line
+        server_header=False,
+        proxy_headers=False,  # a client must not choose the address we log
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+    server = _Server(config, on_listening)
+    with listener:
+        stopper = asyncio.create_task(_stop_with(server, stop), name="server-stopper")
+        try:
+            await server.serve(sockets=[listener])
+        except SystemExit as error:  # uvicorn's word for a failed lifespan; it must not end our other roles unheard
+            raise StartFailed("the application could not start; the log has the reason") from error
+        finally:
+            stopper.cancel()
+            await asyncio.gather(stopper, return_exceptions=True)
+
+
+async def _stop_with(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it small answers wait 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StartFailed(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    listener.setblocking(False)
+    return listener
