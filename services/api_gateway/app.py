@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
-from libs.common.redis_client import open_redis
 from prometheus_client import CollectorRegistry
 from starlette.middleware.cors import CORSMiddleware
 
 from libs.common.auth.api_keys import ApiKeyStore
 from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import Clock, SystemClock
+from libs.common.redis_client import open_redis
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
 from services.api_gateway.dependencies import State

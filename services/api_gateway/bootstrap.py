@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Callable
 
 import structlog
-from libs.common.auth.passwords import hash_password, verify_password
 
 from libs.common.auth.api_keys import SCOPES, ApiKey, hash_api_key, parse_key_id
+from libs.common.auth.passwords import hash_password, verify_password
 from libs.common.clickhouse import ClickHouse
 from libs.common.clock import Clock
 from services.api_gateway.repository import ControlPlane, Tenant, User, normal_email

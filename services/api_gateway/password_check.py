@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from libs.common.auth.passwords import hash_password, verify_password
-
 from libs.common.errors import RateLimited
 
 # Checks waiting per thread; at ~50 ms each the last one waits about half a second.
