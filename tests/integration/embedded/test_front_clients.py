@@ -51,7 +51,7 @@ def test_values_come_back_as_they_went_in(client: Client, table: str) -> None:
     assert [list(row) for row in found] == rows
 
 
-@pytest.mark.parametrize("coding", ["lz4", "zstd", "gzip", "deflate", False])
+@pytest.mark.parametrize("coding", ["lz4", "zstd", "gzip", False])
 def test_compression_both_ways(front: FrontProcess, table: str, coding: str | bool) -> None:
     with clickhouse_connect.get_client(host="127.0.0.1", port=front.port, compress=coding) as client:
         client.insert(table, [[number, "x" * 100, {}, 0, 1.0] for number in range(10_000)])
@@ -81,7 +81,7 @@ def test_external_data(client: Client) -> None:
     external = ExternalData(
         file_name="people.csv", data=b'1,"ann"\n2,"bob"\n', fmt="CSV", structure=["id UInt32", "name String"]
     )
-    external.add_file(file_name="more", data=b"7\tLord (x, y)\n", types=["UInt8", "Tuple(String)"][0] + ",String")
+    external.add_file(file_name="more", data=b"7\tLord (x, y)\n", types="UInt8,String")
     found = client.query("SELECT p.id, name, _2 FROM people AS p, more ORDER BY p.id", external_data=external)
     assert found.result_rows == [(1, "ann", "Lord (x, y)"), (2, "bob", "Lord (x, y)")]
     with pytest.raises(DatabaseError, match="people"):
@@ -156,7 +156,7 @@ def test_errors_have_code_and_name(client: Client) -> None:
     for statement, code, name in (
         ("SELECT * FROM nowhere", 60, "UNKNOWN_TABLE"),
         ("SELEC 1", 62, "SYNTAX_ERROR"),
-        ("SELECT 1 +", 62, "SYNTAX_ERROR"),
+        ("SELECT 1 +)", 62, "SYNTAX_ERROR"),
         ("SELECT throwIf(number = 3, 'a (B) c') FROM numbers(10)", 395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
         ("SELECT {missing:String}", 456, "UNKNOWN_QUERY_PARAMETER"),
         ("SELECT * FROM file('/etc/passwd', 'LineAsString') INTO OUTFILE '/tmp/x'", 358, "INTO_OUTFILE_NOT_ALLOWED"),
@@ -178,11 +178,15 @@ def test_a_failing_stream_is_an_error(client: Client) -> None:
 
 async def test_a_failing_stream_is_an_error_async(aclient: AsyncClient) -> None:
     query = "SELECT number, throwIf(number = 3000000, 'late failure') FROM numbers(10000000)"
-    with pytest.raises((DatabaseError, StreamFailureError), match="late failure"):
-        stream = await aclient.query_row_block_stream(query, settings={"max_block_size": 10_000, "max_threads": 1})
+    stream = await aclient.query_row_block_stream(query, settings={"max_block_size": 10_000, "max_threads": 1})
+
+    async def read() -> None:
         async with stream:
             async for _ in stream:
                 pass
+
+    with pytest.raises((DatabaseError, StreamFailureError), match="late failure"):
+        await read()
 
 
 async def test_async_client_in_parallel(aclient: AsyncClient) -> None:
