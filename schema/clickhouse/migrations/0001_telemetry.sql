@@ -61,7 +61,8 @@ CREATE TABLE IF NOT EXISTS ${DATABASE}.spans ${ON_CLUSTER}
     start_time_unix_nano UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
     is_entry Bool ALIAS kind IN (2, 5) OR parent_span_id = '',
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX duration_minmax duration_nano TYPE minmax GRANULARITY 1
+    INDEX duration_minmax duration_nano TYPE minmax GRANULARITY 1,
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
 )
 ENGINE = ${REPLICATED}MergeTree
 PARTITION BY toDate(time)
@@ -160,7 +161,8 @@ CREATE TABLE IF NOT EXISTS ${DATABASE}.logs ${ON_CLUSTER}
     bus_offset UInt64 CODEC(ZSTD(1)),
     received_at DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     time_unix_nano UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
 )
 ENGINE = ${REPLICATED}MergeTree
 PARTITION BY toDate(time)
@@ -228,7 +230,8 @@ CREATE TABLE IF NOT EXISTS ${DATABASE}.metric_points ${ON_CLUSTER}
     bus_partition UInt32 CODEC(ZSTD(1)),
     bus_offset UInt64 CODEC(ZSTD(1)),
     received_at DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
-    time_unix_nano UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift)
+    time_unix_nano UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
 )
 ENGINE = ${REPLICATED}MergeTree
 PARTITION BY toDate(time)
