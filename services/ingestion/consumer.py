@@ -16,15 +16,15 @@ from collections import deque
 from collections.abc import Iterable
 
 import structlog
-
 from libs.common.bus.protocol import Consumer, Position, Record, TopicPartition
+
 from libs.common.clock import Clock
 from libs.common.errors import BusUnavailable, CommitFenced
 from services.ingestion.batch import Batch, intended_last
+from services.ingestion.metrics import WriterMetrics
 from services.ingestion.settings import WriterSettings
 from services.ingestion.signals import BY_TOPIC
 from services.ingestion.storing import BatchStore
-from services.ingestion.metrics import WriterMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,12 @@ class Lane:
         if position is not None:
             await self._consumer.seek(self._partition, position.offset)
         if self._recover_to is not None:
-            log.info("finishing an intended batch", partition=self._partition, last=self._recover_to)
+            log.info(
+                "finishing an intended batch",
+                topic=self._partition.topic,
+                partition=self._partition.partition,
+                last=self._recover_to,
+            )
 
     def offer(self, records: Iterable[Record]) -> None:
         """Take records read from the bus. The caller stops reading while `full`."""
@@ -94,7 +99,7 @@ class Lane:
                 await self._write(batch)
         except CommitFenced:
             # Not an error: the partition has a new owner, which starts from the same intent.
-            log.info("partition has a new owner", partition=self._partition)
+            log.info("partition has a new owner", topic=self._partition.topic, partition=self._partition.partition)
 
     async def _next(self) -> Batch | None:
         while True:
@@ -167,11 +172,9 @@ class Lane:
 
 
 class Writer:
-    """All lanes of this process. Rebalance listener of its own consumer."""
+    """All lanes of this process; the rebalance listener of its own consumer."""
 
-    def __init__(
-        self, store: BatchStore, settings: WriterSettings, clock: Clock, metrics: WriterMetrics
-    ) -> None:
+    def __init__(self, store: BatchStore, settings: WriterSettings, clock: Clock, metrics: WriterMetrics) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -179,24 +182,36 @@ class Writer:
         self._consumer: Consumer | None = None
         self._lanes: dict[TopicPartition, Lane] = {}
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._pending: set[TopicPartition] = set()
 
-    async def on_assigned(self, partitions: Iterable[TopicPartition]) -> None:
-        self._pending.update(partitions)
+    async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """Start a lane for each at its committed position, before any of its records is returned."""
+        for partition in sorted(partitions):
+            assert self._consumer is not None, "run() comes before the first poll"
+            lane = Lane(partition, self._consumer, self._store, self._settings, self._clock, self._metrics)
+            while True:
+                try:
+                    await lane.start()
+                except BusUnavailable:
+                    self._metrics.retries.labels(reason="bus").inc()
+                    await self._clock.sleep(self._settings.retry_seconds)
+                else:
+                    break
+            self._lanes[partition] = lane
+            name = f"lane {partition.topic}-{partition.partition}"
+            self._tasks[partition] = asyncio.create_task(lane.run(), name=name)
 
-    async def on_revoked(self, partitions: Iterable[TopicPartition]) -> None:
-        # Abandoning is enough: what was in flight has its intent on the bus.
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        """Abandon: what was in flight has its intent on the bus, and the next owner finishes it."""
         for partition in partitions:
-            self._pending.discard(partition)
             await self._end(partition)
 
     async def on_gap(self, partition: TopicPartition, expected: int, found: int) -> None:
-        lost = found - expected
+        """Book what retention took before it was read."""
         log.error(
             "records left the bus before they were read; retention is shorter than the lag",
-            partition=partition, expected=expected, found=found, lost=lost,
+            topic=partition.topic, partition=partition.partition, expected=expected, found=found,
         )  # fmt: skip
-        self._metrics.gap_records.labels(topic=partition.topic).inc(lost)
+        self._metrics.gap_records.labels(topic=partition.topic).inc(found - expected)
         if partition in self._lanes:
             self._lanes[partition].gap(found)
 
@@ -205,22 +220,14 @@ class Writer:
         self._consumer = consumer
         try:
             while not stop.is_set():
-                await self._start_pending(consumer)
                 await self._read(consumer)
                 self._raise_failures()
-            await self._drain()
+            for lane in self._lanes.values():
+                lane.drain()
+            await asyncio.gather(*self._tasks.values())
         finally:
             for partition in list(self._tasks):
                 await self._end(partition)
-
-    async def _start_pending(self, consumer: Consumer) -> None:
-        for partition in sorted(self._pending, key=lambda one: (one.topic, one.partition)):
-            lane = Lane(partition, consumer, self._store, self._settings, self._clock, self._metrics)
-            await self._end(partition)
-            await lane.start()
-            self._lanes[partition] = lane
-            self._tasks[partition] = asyncio.create_task(lane.run(), name=f"lane {partition.topic}-{partition.partition}")
-            self._pending.discard(partition)
 
     async def _read(self, consumer: Consumer) -> None:
         for partition, lane in self._lanes.items():
@@ -233,8 +240,7 @@ class Writer:
             await self._clock.sleep(self._settings.retry_seconds)
             return
         for partition, some in records.items():
-            # A partition assigned during this very poll has no lane yet; its start seeks back to what it needs.
-            if partition in self._lanes and partition not in self._pending:
+            if partition in self._lanes:
                 self._lanes[partition].offer(some)
 
     def _raise_failures(self) -> None:
@@ -242,11 +248,6 @@ class Writer:
             if task.done():
                 del self._tasks[partition], self._lanes[partition]
                 task.result()
-
-    async def _drain(self) -> None:
-        for lane in self._lanes.values():
-            lane.drain()
-        await asyncio.gather(*self._tasks.values())
 
     async def _end(self, partition: TopicPartition) -> None:
         self._lanes.pop(partition, None)

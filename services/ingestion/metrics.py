@@ -21,7 +21,9 @@ class WriterMetrics(Metrics):
         labels=("signal",),
         buckets=FRESHNESS_BUCKETS,
     )
-    retries = counter("airis_writer_retries_total", "Tries again after a dependency failed.", unit="tries", labels=("reason",))
+    retries = counter(
+        "airis_writer_retries_total", "Tries again after a dependency failed.", unit="tries", labels=("reason",)
+    )
     dead_letters = counter(
         "airis_writer_dead_letters_total", "Records set apart as unreadable.", unit="records", labels=("signal",)
     )
@@ -34,5 +36,8 @@ class WriterMetrics(Metrics):
         labels=("signal",),
     )  # fmt: skip
     gap_records = counter(
-        "airis_writer_gap_records_total", "Records that left the bus before they were read.", unit="records", labels=("topic",)
+        "airis_writer_gap_records_total",
+        "Records that left the bus before they were read.",
+        unit="records",
+        labels=("topic",),
     )

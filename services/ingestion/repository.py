@@ -3,7 +3,9 @@
 from importlib import resources
 from typing import ClassVar
 
-from libs.common.clickhouse.client import ClickHouse, QueryRejected
+from libs.common.clickhouse.client import ClickHouse
+
+from libs.common.errors import StoreRejected
 from services.ingestion.batch import Batch
 from services.ingestion.otlp_decoding import format_schema, insert_statement
 
@@ -49,9 +51,9 @@ class TelemetryRepository:
             await self._clickhouse.insert_raw(
                 insert_statement(batch.signal.insert), batch.body(), fmt="Protobuf", settings=settings, token=token
             )
-        except QueryRejected as error:
+        except StoreRejected as error:
             if error.code in DATA_ERRORS:
-                raise Rejected(error.detail) from error
+                raise Rejected(error.reason) from error
             raise
 
     async def stored_rows(self, batch: Batch) -> dict[int, int]:

@@ -6,10 +6,10 @@ from libs.common.clock import Clock
 from libs.common.errors import Unavailable
 from services.ingestion.batch import Batch
 from services.ingestion.dead_letters import DeadLetters
+from services.ingestion.metrics import WriterMetrics
 from services.ingestion.payload import normalised
 from services.ingestion.repository import Rejected, TelemetryRepository
 from services.ingestion.settings import WriterSettings
-from services.ingestion.metrics import WriterMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,9 @@ class BatchStore:
                 # The insert may have happened although its answer did not arrive.
                 uncertain = True
                 self._metrics.retries.labels(reason="store").inc()
-                log.warning("store does not answer, trying again", token=batch.token, detail=error.detail, seconds=delay)
+                log.warning(
+                    "store does not answer, trying again", token=batch.token, detail=error.detail, seconds=delay
+                )
                 await self._clock.sleep(delay)
                 delay = min(delay * 2, self._settings.retry_limit_seconds)
             else:
@@ -67,7 +69,9 @@ class BatchStore:
         missing = [r for r in batch.records if batch.expected_rows[r.offset] and not stored.get(r.offset)]
         if missing:
             hole = batch.of(missing)
-            log.warning("store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing))
+            log.warning(
+                "store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing)
+            )
             self._metrics.holes.labels(signal=batch.signal.name).inc(len(missing))
             await self._repository.insert(hole, f"{hole.token}-again")
         partial = [o for o, rows in stored.items() if o in batch.expected_rows and rows != batch.expected_rows[o]]

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
-
 from libs.common.bus import open_consumer, open_producer
 from libs.common.clickhouse.client import open_clickhouse
+from prometheus_client import CollectorRegistry
+
 from libs.common.clock import Clock, SystemClock
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
@@ -41,13 +41,16 @@ def create_writer(
             producer = await stack.enter_async_context(open_producer(bus, clock))
             dead_letters = DeadLetters(producer, settings, clock)
             writer = Writer(
-                BatchStore(TelemetryRepository(clickhouse), dead_letters, settings, clock, metrics), settings, clock, metrics
+                BatchStore(TelemetryRepository(clickhouse), dead_letters, settings, clock, metrics),
+                settings,
+                clock,
+                metrics,
             )
             consumer = await stack.enter_async_context(
                 open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock)
             )
             readiness.add("store", clickhouse.ping)
-            readiness.add("bus", consumer.lag)
+            readiness.add("bus", consumer.check)
             app = FastAPI(title="AIRIS-MON ingestion writer", openapi_url=None)
             install_web_defaults(
                 app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)

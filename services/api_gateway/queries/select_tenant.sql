@@ -1,0 +1,3 @@
+SELECT id, name
+FROM tenants FINAL
+WHERE id = {tenant:String}

@@ -1,0 +1,31 @@
+"""What the gateway depends on, by name.
+
+Nothing of it is required: without Redis nobody is limited, without ClickHouse known keys and open sessions go on, and
+an upstream that is away is answered for. A gateway taken out of rotation would answer nobody, and say nothing.
+"""
+
+from collections.abc import Mapping
+
+from redis.asyncio import Redis
+
+from libs.common.clickhouse import ClickHouse
+from libs.common.web.health import Check, Readiness
+from services.api_gateway.upstreams import Service, Upstream
+
+
+def add_checks(
+    readiness: Readiness, clickhouse: ClickHouse, redis: Redis, upstreams: Mapping[Service, Upstream]
+) -> None:
+    """Report stores and upstreams, none of them required."""
+    readiness.add("clickhouse", clickhouse.ping, required=False)
+    readiness.add("redis", redis.ping, required=False)
+    for service, upstream in upstreams.items():
+        readiness.add(service, _answers(upstream), required=False)
+
+
+def _answers(upstream: Upstream) -> Check:
+    async def check() -> None:
+        response = await upstream.client.get(upstream.base_url.join("/livez"))
+        response.raise_for_status()
+
+    return check
