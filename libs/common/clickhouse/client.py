@@ -6,6 +6,7 @@ says so in /readyz, while the store is away.
 """
 
 import asyncio
+import struct
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -25,7 +26,7 @@ from libs.common import tracing
 from libs.common.clickhouse.failures import describe, from_clickhouse
 from libs.common.clickhouse.statements import Statement
 from libs.common.clock import Clock, SystemClock
-from libs.common.errors import AirisError, QueryTimeout, StoreUnavailable
+from libs.common.errors import AirisError, QueryTimeout, StoreRejected, StoreUnavailable
 from libs.common.metrics import Metrics, histogram
 from libs.common.settings import ClickHouseSettings
 
@@ -54,6 +55,11 @@ class StoreMetrics(Metrics):
         unit="seconds",
         labels=("operation", "statement", "outcome"),
     )
+
+
+class _EmptyColumns(dict[str, list[Any]]):
+    def __missing__(self, _name: str) -> list[Any]:
+        return []
 
 
 class ClickHouse:
@@ -90,12 +96,14 @@ class ClickHouse:
         settings: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> dict[str, list[Any]]:
-        """Columns by name, in the statement's order, each as long as the result; cheaper than rows for series."""
+        """Columns by name, in the statement's order, each as long as the result; cheaper than rows for series.
+
+        An empty result gives [] for any name, since the store then sends no names.
+        """
         result = await self._read(statement, parameters, settings, timeout, column_oriented=True)
-        columns = result.result_columns
-        if not columns:
-            return {name: [] for name in result.column_names}
-        return {name: list(values) for name, values in zip(result.column_names, columns, strict=True)}
+        if not result.result_columns:
+            return _EmptyColumns()
+        return {name: list(values) for name, values in zip(result.column_names, result.result_columns, strict=True)}
 
     async def command(
         self,
@@ -231,7 +239,13 @@ class ClickHouse:
         if types is None:
             context = await client.create_insert_context(table, list(columns))
             types = self._insert_types[key] = context.column_types
-        summary = await client.insert(table, rows, column_names=list(columns), column_types=types, settings=settings)
+        try:
+            summary = await client.insert(
+                table, rows, column_names=list(columns), column_types=types, settings=settings
+            )
+        except (ValueError, TypeError, ArithmeticError, AttributeError, struct.error) as error:
+            # The driver lets through whatever a Python value raised on its way to bytes.
+            raise StoreRejected(reason=repr(error)) from error
         return _written(summary)
 
     def _write_settings(self, name: str, token: str | None, settings: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from libs.common.clickhouse.client import ClickHouse
 from libs.common.clock import Clock, SystemClock
+from libs.common.errors import StoreRejected
 from libs.common.settings import ClickHouseSettings
 
 TABLE = "schema_migrations"
@@ -27,6 +28,10 @@ _PLACEHOLDER = re.compile(r"\$\{(\w*)\}?")
 
 class MigrationRefused(Exception):
     """Nothing was changed. The message says what does not fit and what to do."""
+
+
+class MigrationFailed(Exception):
+    """The store refused a statement; the message has the store's reason. Statements before it are done and stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +151,8 @@ async def migrate(
 ) -> list[Migration]:
     """Apply what is pending and return it; a dry run reports the statements and changes nothing.
 
-    `clickhouse` is opened with database="", since ours may not exist yet. Raises MigrationRefused, or the client's
-    errors for a statement that fails; run it again once the cause is gone.
+    `clickhouse` is opened with database="", since ours may not exist yet. Raises MigrationRefused, MigrationFailed or
+    StoreUnavailable; run it again once the cause is gone.
     """
     settings = clickhouse.settings
     pending = await pending_migrations(clickhouse, load_migrations(folder))
@@ -160,7 +165,10 @@ async def migrate(
         await _ensure_table(clickhouse)
     for migration, statements in rendered:
         for statement in statements:
-            await clickhouse.command(statement, timeout=_STATEMENT_SECONDS)
+            try:
+                await clickhouse.command(statement, timeout=_STATEMENT_SECONDS)
+            except StoreRejected as error:
+                raise MigrationFailed(f"{migration}: {error.reason}\nin:\n{statement}") from error
         await _record(clickhouse, migration, (clock or SystemClock()).now_ns() // 1_000_000)
         report(f"applied {migration}")
     return pending

@@ -1,0 +1,93 @@
+"""Put the receiver role together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from libs.common.auth.api_keys import ApiKeyStore
+from libs.common.bus import open_producer
+from libs.common.bus.protocol import Producer
+from libs.common.clickhouse import open_clickhouse
+from libs.common.clock import Clock, SystemClock
+from libs.common.roles import Role
+from libs.common.settings import BusSettings, ClickHouseSettings
+from libs.common.web.application import install_web_defaults
+from libs.common.web.health import Check, Readiness
+from libs.common.web.server import serve
+from services.ingestion.admission import Admission, InFlight, KeyStore, TenantRates
+from services.ingestion.intake import Intake, RequestIds
+from services.ingestion.metrics import ReceiverMetrics
+from services.ingestion.otlp_grpc import serve_grpc
+from services.ingestion.otlp_http import OtlpHttpMiddleware
+from services.ingestion.settings import ReceiverSettings
+from services.ingestion.validation import Limits
+
+
+class Connections(NamedTuple):
+    """What the receiver depends on. Without the key store it goes on with the keys it knows."""
+
+    keys: KeyStore
+    check_keys: Check
+    producer: Producer
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Connections]]
+
+
+@asynccontextmanager
+async def connect(bus: BusSettings, store: ClickHouseSettings, clock: Clock) -> AsyncIterator[Connections]:
+    """The real ones."""
+    async with open_clickhouse(store) as clickhouse, open_producer(bus, clock) as producer:
+        yield Connections(ApiKeyStore(clickhouse, clock), clickhouse.ping, producer)
+
+
+def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> FastAPI:
+    """The receiver. `app.state.grpc_port` is where gRPC listens."""
+    registry = CollectorRegistry()
+    metrics = ReceiverMetrics(registry)
+    readiness = Readiness(clock)
+    request_ids = RequestIds()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """The bus before those who send to it: gRPC finishes its messages before the producer closes."""
+        async with AsyncExitStack() as stack:
+            connections = await stack.enter_async_context(connect())
+            in_flight = InFlight(settings.max_in_flight_bytes)
+            metrics.in_flight.set_function(lambda: in_flight.used)
+            rates = TenantRates(settings.tenant_bytes_per_second, settings.tenant_burst_seconds, clock)
+            admission = Admission(connections.keys, in_flight, rates)
+            limits = Limits(max_message_bytes=settings.max_message_bytes, max_attributes=settings.max_attributes)
+            intake = Intake(connections.producer, limits, clock, metrics)
+            app.state.parts = (admission, intake)
+            readiness.add("bus", connections.producer.check)
+            readiness.add("api_keys", connections.check_keys, required=False)
+            app.state.grpc_port = await stack.enter_async_context(
+                serve_grpc(settings, admission, intake, metrics, clock, request_ids)
+            )
+            yield
+
+    app = FastAPI(title="AIRIS-MON ingestion receiver", lifespan=lifespan, openapi_url=None)
+    install_web_defaults(
+        app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
+    )
+    app.add_middleware(
+        OtlpHttpMiddleware, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock,
+        request_ids=request_ids,
+    )  # fmt: skip
+    return app
+
+
+def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHouseSettings) -> Role:
+    """The receiver as a role."""
+    clock = SystemClock()
+
+    async def run(stop: asyncio.Event) -> None:
+        app = create_app(settings, lambda: connect(bus, store, clock), clock)
+        await serve(app, settings.http_host, settings.http_port, stop)
+
+    return run
