@@ -1,48 +1,26 @@
 """Put the receiver role together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import NamedTuple
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from libs.common.auth.api_keys import ApiKeyStore
-from libs.common.bus import open_producer
-from libs.common.bus.protocol import Producer
-from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import Clock, SystemClock
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.web.application import install_web_defaults
-from libs.common.web.health import Check, Readiness
+from libs.common.web.health import Readiness
 from libs.common.web.server import serve
-from services.ingestion.admission import Admission, InFlight, KeyStore, TenantRates
+from services.ingestion.admission import Admission, InFlight, TenantRates
+from services.ingestion.dependencies import Connect, connect
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp_grpc import serve_grpc
 from services.ingestion.otlp_http import OtlpHttpMiddleware
 from services.ingestion.settings import ReceiverSettings
 from services.ingestion.validation import Limits
-
-
-class Connections(NamedTuple):
-    """What the receiver depends on. Without the key store it goes on with the keys it knows."""
-
-    keys: KeyStore
-    check_keys: Check
-    producer: Producer
-
-
-Connect = Callable[[], AbstractAsyncContextManager[Connections]]
-
-
-@asynccontextmanager
-async def connect(bus: BusSettings, store: ClickHouseSettings, clock: Clock) -> AsyncIterator[Connections]:
-    """The real ones."""
-    async with open_clickhouse(store) as clickhouse, open_producer(bus, clock) as producer:
-        yield Connections(ApiKeyStore(clickhouse, clock), clickhouse.ping, producer)
 
 
 def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> FastAPI:

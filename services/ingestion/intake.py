@@ -22,7 +22,6 @@ from services.ingestion.signals import (
 )
 from services.ingestion.validation import Limits, validate
 
-
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 # Converted in the event loop: some 5 ms. More goes to a thread, so that others get their turn.
 _LIGHT_JSON_BYTES = 256 * 1024

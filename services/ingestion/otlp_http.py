@@ -7,7 +7,6 @@ than the work itself. Source: OTLP 1.x, "OTLP/HTTP"; CORS: fetch.spec.whatwg.org
 import asyncio
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -112,16 +111,16 @@ class OtlpHttpMiddleware:
             self._book(service, error.id, started)
             return
         except AirisError as error:
-            self._book(service, error.id, started)
-            await _refuse(send, body, error, media_type, headers, common, scope["path"], request_id)
+            failure = error
         except Exception:
             log.exception("export failed", path=scope["path"], request_id=request_id)
-            error = InternalError("An unexpected error occurred. It has been logged under the request id.")
-            self._book(service, error.id, started)
-            await _refuse(send, body, error, media_type, headers, common, scope["path"], request_id)
+            failure = InternalError("An unexpected error occurred. It has been logged under the request id.")
         else:
             self._book(service, "ok", started)
             await _respond(send, 200, [(b"content-type", media_type.encode()), *common], answer)
+            return
+        self._book(service, failure.id, started)
+        await _refuse(send, body, failure, media_type, headers, common, scope["path"], request_id)
 
     async def _answer(
         self,

@@ -202,7 +202,7 @@ def _integer(lowest: int, highest: int) -> Callable[[Any, int], int]:
 
 def _enum(enum: Any) -> Convert:
     as_integer = _integer(*_RANGES[FieldDescriptor.TYPE_ENUM])
-    names = {value.name: value.number for value in enum.values}
+    names: dict[str, int] = {value.name: value.number for value in enum.values}
 
     def convert(value: Any, depth: int) -> int:
         if type(value) is str and value in names:

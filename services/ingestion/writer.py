@@ -4,10 +4,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
-from libs.common.bus import open_consumer, open_producer
-from libs.common.clickhouse.client import open_clickhouse
 from prometheus_client import CollectorRegistry
 
+from libs.common.bus import open_consumer, open_producer
+from libs.common.clickhouse.client import open_clickhouse
 from libs.common.clock import Clock, SystemClock
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
