@@ -1,14 +1,13 @@
 """The first tenant, user and API key of an installation."""
 
-import asyncio
 import re
 import secrets
 from collections.abc import Callable
 
 import structlog
-from libs.common.auth.passwords import hash_password, verify_password
 
 from libs.common.auth.api_keys import SCOPES, ApiKey, hash_api_key, parse_key_id
+from libs.common.auth.passwords import MINIMUM_LENGTH, Passwords
 from libs.common.clickhouse import ClickHouse
 from libs.common.clock import Clock
 from services.api_gateway.repository import ControlPlane, Tenant, User, normal_email
@@ -43,8 +42,10 @@ async def bootstrap(
     key_id = parse_key_id(api_key)
     if not _SLUG.fullmatch(tenant):
         raise InvalidBootstrap("tenant: 1 to 63 lower-case letters, digits and inner hyphens, as in 'default'")
-    if "@" not in admin_email or not admin_password:
-        raise InvalidBootstrap("administrator: an e-mail address and a password that is not empty")
+    if "@" not in admin_email or len(admin_password) < MINIMUM_LENGTH:
+        raise InvalidBootstrap(
+            f"administrator: an e-mail address and a password of {MINIMUM_LENGTH} characters or more"
+        )
     if key_id is None:
         raise InvalidBootstrap("api key: make one with libs.common.auth.api_keys.generate_api_key")
     control_plane = ControlPlane(clickhouse, clock)
@@ -57,6 +58,7 @@ async def bootstrap(
 async def _admin(
     control_plane: ControlPlane, tenant: str, email: str, password: str, new_id: Callable[[], str]
 ) -> None:
+    passwords = Passwords()
     user = await control_plane.user_by_email(email)
     if user is not None:
         if user.tenant != tenant:
@@ -64,15 +66,14 @@ async def _admin(
         if user.disabled:
             log.warning("the administrator is disabled and stays so", tenant=tenant, user_id=user.id)
             return
-        # In a thread, here and below, because it takes ~50 ms and others may share our loop.
-        if await asyncio.to_thread(verify_password, password, user.password_hash):
+        if await passwords.verify(user.password_hash, password):
             return
     fresh = User(
         id=user.id if user else new_id(),
         email=email,
         tenant=tenant,
         roles=ADMIN_ROLES | (user.roles if user else frozenset()),
-        password_hash=await asyncio.to_thread(hash_password, password),
+        password_hash=await passwords.hash(password),
     )
     await control_plane.put_user(fresh, replaces=user)
     log.info("administrator written", tenant=tenant, user_id=fresh.id)

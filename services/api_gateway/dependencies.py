@@ -6,18 +6,23 @@ from typing import Annotated, Any, TypedDict, cast
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
+from redis.asyncio import Redis
 from starlette.types import Message
 
 from libs.common.auth.api_keys import ApiKeyStore
+from libs.common.clickhouse import ClickHouse
 from libs.common.clock import Clock
 from libs.common.errors import ClientClosedRequest, PayloadTooLarge
 from services.api_gateway.gate import Caller, Gate
 from services.api_gateway.metrics import GatewayMetrics
+from services.api_gateway.password_check import PasswordCheck
 from services.api_gateway.product_description import ProductDescription
+from services.api_gateway.rate_limit import Limit, RateLimiter
+from services.api_gateway.redis_guard import RedisGuard
 from services.api_gateway.repository import ControlPlane
 from services.api_gateway.sessions import Sessions
-from services.api_gateway.settings import GatewaySettings
-from services.api_gateway.sign_in import SignIn
+from services.api_gateway.settings import GatewaySettings, Settings
+from services.api_gateway.sign_in import SignIn, SignInLimits
 from services.api_gateway.upstreams import Service, Upstream
 
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -37,6 +42,49 @@ class State(TypedDict):
     control_plane: ControlPlane
     upstreams: Mapping[Service, Upstream]
     description: ProductDescription
+
+
+def assemble(
+    settings: Settings,
+    *,
+    clock: Clock,
+    metrics: GatewayMetrics,
+    clickhouse: ClickHouse,
+    redis: Redis,
+    upstreams: Mapping[Service, Upstream],
+    passwords: PasswordCheck,
+    own_description: Callable[[], dict[str, Any]],
+) -> State:
+    """The gateway's parts over what the lifespan opened."""
+    gateway = settings.gateway
+    guard = RedisGuard(clock, timeout=gateway.redis_timeout_seconds)
+    limiter = RateLimiter(redis, guard, metrics)
+    sessions = Sessions(settings.session.secret, redis, guard, clock)
+    control_plane, keys = ControlPlane(clickhouse, clock), ApiKeyStore(clickhouse, clock)
+    gate = Gate(
+        keys=keys,
+        sessions=sessions,
+        control_plane=control_plane,
+        limiter=limiter,
+        limit=Limit("api", gateway.rate_limit_per_second, gateway.rate_limit_burst),
+        metrics=metrics,
+        trusted_proxies=gateway.trusted_networks,
+        secure_cookies=gateway.secure_cookies,
+    )
+    limits = SignInLimits.of(burst=gateway.sign_in_burst, refill_seconds=gateway.sign_in_refill_seconds)
+    return State(
+        settings=gateway,
+        identity_secret=settings.identity.secret,
+        clock=clock,
+        metrics=metrics,
+        gate=gate,
+        keys=keys,
+        sessions=sessions,
+        sign_in=SignIn(control_plane, passwords, limiter, limits, metrics),
+        control_plane=control_plane,
+        upstreams=upstreams,
+        description=ProductDescription(own_description, upstreams, clock),
+    )
 
 
 def state_of(request: Request) -> State:

@@ -1,48 +1,33 @@
-"""Check passwords without telling who exists, and without letting checks eat the machine."""
+"""A bound on password checks that wait, over `Passwords`, which bounds those that run."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-
-from libs.common.auth.passwords import hash_password, verify_password
-
+from libs.common.auth.passwords import Passwords
 from libs.common.errors import RateLimited
 
-# Checks waiting per thread; at ~50 ms each the last one waits about half a second.
-QUEUE_PER_THREAD = 8
+# Per running check; at ~50 ms each the last one waits about half a second.
+QUEUE_PER_SLOT = 8
 
 
 class PasswordCheck:
-    """argon2 in a few threads. Each check allocates 64 MiB, so the threads bound memory as well as cores."""
+    """Checks passwords, at most `parallel` at once and a few more waiting: each takes tens of milliseconds and 64 MiB."""
 
-    def __init__(self, pool: ThreadPoolExecutor, limit: int, decoy: str) -> None:
-        self._pool = pool
-        self._limit = limit
-        self._decoy = decoy
+    def __init__(self, passwords: Passwords, *, parallel: int) -> None:
+        self._passwords = passwords
+        self._limit = parallel * (1 + QUEUE_PER_SLOT)
         self._pending = 0
 
-    async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password is the one of the hash.
+    async def prepare(self) -> None:
+        """Make the decoy hash now: the first unknown user would otherwise wait twice as long as a known one."""
+        await self._passwords.verify(None, "decoy")
 
-        Without a hash (no such user) it is checked against a decoy and never matches, so that both take equally long.
+    async def matches(self, password: str, stored: str | None) -> bool:
+        """Whether `password` made `stored`; with None never, after the same work.
+
         Raises RateLimited when too many checks wait already.
         """
         if self._pending >= self._limit:
             raise RateLimited("Too many sign-ins at this moment. Try again shortly.", retry_after=1)
         self._pending += 1
         try:
-            checked = await asyncio.get_running_loop().run_in_executor(
-                self._pool, verify_password, password, password_hash or self._decoy
-            )
+            return await self._passwords.verify(stored, password)
         finally:
             self._pending -= 1
-        return checked and password_hash is not None
-
-
-@asynccontextmanager
-async def open_password_check(threads: int) -> AsyncIterator[PasswordCheck]:
-    """The checker, until left; then running checks are awaited."""
-    with ThreadPoolExecutor(threads, thread_name_prefix="argon2") as pool:
-        decoy = await asyncio.get_running_loop().run_in_executor(pool, hash_password, "no user has this password")
-        yield PasswordCheck(pool, threads * QUEUE_PER_THREAD, decoy)

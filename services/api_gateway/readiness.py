@@ -5,10 +5,12 @@ an upstream that is away is answered for. A gateway taken out of rotation would 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from redis.asyncio import Redis
 
 from libs.common.clickhouse import ClickHouse
+from libs.common.redis_client import check_redis
 from libs.common.web.health import Check, Readiness
 from services.api_gateway.upstreams import Service, Upstream
 
@@ -17,8 +19,8 @@ def add_checks(
     readiness: Readiness, clickhouse: ClickHouse, redis: Redis, upstreams: Mapping[Service, Upstream]
 ) -> None:
     """Report stores and upstreams, none of them required."""
-    readiness.add("clickhouse", clickhouse.ping, required=False)
-    readiness.add("redis", redis.ping, required=False)
+    readiness.add("clickhouse", clickhouse.check, required=False)
+    readiness.add("redis", partial(check_redis, redis), required=False)
     for service, upstream in upstreams.items():
         readiness.add(service, _answers(upstream), required=False)
 

@@ -166,13 +166,25 @@ def _revoked_key(session_id: str) -> str:
 
 
 def _from_claims(claims: dict[str, Any]) -> Session:
-    texts = [claims[name] for name in ("sid", "sub", "email", "tenant")]
-    times = [claims[name] for name in ("auth_time", "iat", "exp")]
-    roles = claims["roles"]
-    if not all(isinstance(text, str) and text for text in texts):
+    return Session(
+        session_id=_text(claims["sid"]),
+        user_id=_text(claims["sub"]),
+        email=_text(claims["email"]),
+        tenant=_text(claims["tenant"]),
+        roles=frozenset(_text(role) for role in claims["roles"]),
+        signed_in=_seconds(claims["auth_time"]),
+        issued=_seconds(claims["iat"]),
+        expires=_seconds(claims["exp"]),
+    )
+
+
+def _text(claim: object) -> str:
+    if not (isinstance(claim, str) and claim):
         raise TypeError
-    if not all(isinstance(time, int) and not isinstance(time, bool) for time in times):
+    return claim
+
+
+def _seconds(claim: object) -> int:
+    if not isinstance(claim, int) or isinstance(claim, bool):
         raise TypeError
-    if not (isinstance(roles, list) and all(isinstance(role, str) for role in roles)):
-        raise TypeError
-    return Session(*texts, frozenset(roles), *times)
+    return claim

@@ -24,7 +24,7 @@ def normalised(signal: Signal, record: Record) -> Record | None:
         message = REQUESTS[signal.name].FromString(record.value)
     except DecodeError:
         return None
-    message.DiscardUnknownFields()  # type: ignore[attr-defined]
+    message.DiscardUnknownFields()
     value = message.SerializeToString()
     if value == record.value:
         return None

@@ -50,7 +50,7 @@ def _add_unknown_api(router: APIRouter, own: Sequence[APIRouter]) -> None:
         allowed: set[str] = set()
         for known in (known for router in own for known in router.routes):
             if isinstance(known, APIRoute) and known.matches(request.scope)[0] is Match.PARTIAL:
-                allowed |= known.methods
+                allowed |= known.methods or set()
         if allowed:
             raise _method_not_allowed(request, frozenset(allowed))
         raise NotFound("There is nothing at this path. The API is described at /api/docs.")

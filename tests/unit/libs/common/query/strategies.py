@@ -23,7 +23,9 @@ ANY_TEXT = st.text(_CHARACTERS, max_size=12)
 _TEXTS = st.one_of(
     ANY_TEXT,
     st.text(st.sampled_from(list('ab.1"\\()=<>!~ \t한é')), max_size=8),
-    st.sampled_from(["AND", "OR", "NOT", "exists", "resource.", "resource.x", "service", "duration", "200ms", "한국어"]),
+    st.sampled_from(
+        ["AND", "OR", "NOT", "exists", "resource.", "resource.x", "service", "duration", "200ms", "한국어"]
+    ),
 )
 
 
@@ -60,7 +62,23 @@ def queries(terms: st.SearchStrategy[Query] = TERMS) -> st.SearchStrategy[Query]
 # Pieces of the language in any order: most are wrong in one place, which is where parsers break.
 _PIECES = st.sampled_from(
     ["a", "service", "=", "!=", ">=", "=~", "!~", "(", ")", '"', '\\"', '"x y"', " ", "AND", "OR", "NOT", "exists"]
-    + ["resource.", "~", "!", "\\", "1.5s", "한국", "\t", "-5", "1e999", "NaN", "status", "error", "trace_id", "duration"]
+    + [
+        "resource.",
+        "~",
+        "!",
+        "\\",
+        "1.5s",
+        "한국",
+        "\t",
+        "-5",
+        "1e999",
+        "NaN",
+        "status",
+        "error",
+        "trace_id",
+        "duration",
+    ]
 )
-ALMOST_QUERIES = st.one_of(st.lists(_PIECES, max_size=14).map("".join), st.lists(_PIECES, max_size=14).map(" ".join), ANY_TEXT)
-
+ALMOST_QUERIES = st.one_of(
+    st.lists(_PIECES, max_size=14).map("".join), st.lists(_PIECES, max_size=14).map(" ".join), ANY_TEXT
+)

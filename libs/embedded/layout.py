@@ -1,0 +1,186 @@
+"""Where the embedded product lives: ports, folders, secrets, and the processes made of them."""
+
+import json
+import os
+import secrets
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from libs.common.auth.api_keys import SCOPES, generate_api_key
+
+ADMIN_EMAIL = "admin@airis.local"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Every port the product listens on, all on loopback."""
+
+    gateway: int = 3000
+    ui: int = 3001
+    analytics: int = 3002
+    otlp_http: int = 4318
+    otlp_grpc: int = 4317
+    writer: int = 4319
+    clickhouse: int = 8123
+    redis: int = 6379
+
+    @classmethod
+    def from_base(cls, base: int) -> "Ports":
+        """All ports moved: the gateway's is `base`."""
+        return cls(base, base + 1, base + 2, base + 18, base + 17, base + 19, base + 23, base + 79)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Made once per data directory, kept in a file only its owner reads."""
+
+    identity: str
+    session: str
+    store_password: str
+    redis_password: str
+    admin_password: str
+    api_key: str
+
+    @classmethod
+    def load_or_make(cls, file: Path) -> "Secrets":
+        if file.exists():
+            return cls(**json.loads(file.read_text()))
+        made = cls(
+            identity=secrets.token_urlsafe(48),
+            session=secrets.token_urlsafe(48),
+            store_password=secrets.token_urlsafe(24),
+            redis_password=secrets.token_urlsafe(24),
+            admin_password=secrets.token_urlsafe(12),
+            api_key=generate_api_key(tenant="default", name="first key", scopes=SCOPES)[1],
+        )
+        write_private(file, asdict(made))
+        return made
+
+
+def write_private(file: Path, content: dict[str, Any]) -> None:
+    """Write JSON that only the owner may read, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        json.dump(content, stream, indent=2)
+        stream.write("\n")
+    part.replace(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One installation: its data directory, ports and whether the demo shop sends traffic."""
+
+    data_dir: Path
+    ports: Ports
+    demo: bool
+
+    @property
+    def run_file(self) -> Path:
+        return self.data_dir / "run.json"
+
+    @property
+    def state_file(self) -> Path:
+        return self.data_dir / "state.json"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.data_dir / "secrets.json"
+
+    @property
+    def logs(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def demo_control(self) -> Path:
+        return self.data_dir / "demo-control.json"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.gateway}"
+
+    @property
+    def otlp_http_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.otlp_http}"
+
+    @property
+    def otlp_grpc(self) -> str:
+        return f"127.0.0.1:{self.ports.otlp_grpc}"
+
+    def environment(self, made: Secrets) -> dict[str, str]:
+        """Settings of every process."""
+        ports = self.ports
+        redis = f"redis://:{made.redis_password}@127.0.0.1:{ports.redis}/0"
+        return {
+            "AIRIS_CLICKHOUSE_URL": f"http://127.0.0.1:{ports.clickhouse}",
+            "AIRIS_CLICKHOUSE_PASSWORD": made.store_password,
+            "AIRIS_REDIS_URL": redis,
+            "AIRIS_BUS_URL": redis,
+            # One writer reads everything here; more partitions would only mean smaller inserts.
+            "AIRIS_BUS_PARTITIONS": "1",
+            "AIRIS_IDENTITY_SECRET": made.identity,
+            "AIRIS_SESSION_SECRET": made.session,
+            "AIRIS_ADMIN_EMAIL": ADMIN_EMAIL,
+            "AIRIS_ADMIN_PASSWORD": made.admin_password,
+            "AIRIS_API_KEY": made.api_key,
+            "AIRIS_GATEWAY_PORT": str(ports.gateway),
+            "AIRIS_GATEWAY_ANALYTICS_URL": f"http://127.0.0.1:{ports.analytics}",
+            "AIRIS_GATEWAY_UI_URL": f"http://127.0.0.1:{ports.ui}",
+            "AIRIS_GATEWAY_RECEIVER_URL": self.otlp_http_url,
+            "AIRIS_GATEWAY_OTLP_HTTP": self.otlp_http_url,
+            "AIRIS_GATEWAY_OTLP_GRPC": self.otlp_grpc,
+            "AIRIS_UI_PORT": str(ports.ui),
+            "AIRIS_ANALYTICS_PORT": str(ports.analytics),
+            "AIRIS_RECEIVER_HTTP_PORT": str(ports.otlp_http),
+            "AIRIS_RECEIVER_GRPC_PORT": str(ports.otlp_grpc),
+            "AIRIS_WRITER_PORT": str(ports.writer),
+            "AIRIS_DEMO_OTLP_ENDPOINT": self.otlp_http_url,
+            "AIRIS_DEMO_API_KEY": made.api_key,
+            "AIRIS_DEMO_CONTROL_FILE": str(self.demo_control),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSpec:
+    """One process: `roles` it plays, `command`, and the port and path by which its health is asked ("" for a bare connect)."""
+
+    name: str
+    roles: tuple[str, ...]
+    command: tuple[str, ...]
+    port: int | None
+    health_path: str = "/readyz"
+
+
+def processes(layout: Layout, redis_command: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
+    """In starting order; engines first. Services that are idle most of the time share one process to save memory."""
+    ports, python = layout.ports, sys.executable
+    store = str(layout.data_dir / "data" / "clickhouse")
+    front = (
+        "-m",
+        "libs.embedded.clickhouse_front",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(ports.clickhouse),
+        "--path",
+        store,
+    )
+    specs = [
+        ProcessSpec("redis", ("redis",), redis_command, ports.redis, ""),
+        ProcessSpec("clickhouse", ("clickhouse",), (python, *front), ports.clickhouse, "/ping"),
+        ProcessSpec("receiver", ("receiver",), (python, "-m", "services.ingestion", "receiver"), ports.otlp_http),
+        ProcessSpec("writer", ("writer",), (python, "-m", "services.ingestion", "writer"), ports.writer),
+        ProcessSpec(
+            "platform",
+            ("api_gateway", "ui", "analytics"),
+            (python, "-m", "libs.embedded.group", "ui.api", "analytics.api", "api_gateway.api"),
+            ports.gateway,
+        ),
+    ]
+    if layout.demo:
+        specs.append(ProcessSpec("demo", ("demo",), (python, "-m", "demo"), None))
+    return tuple(specs)
