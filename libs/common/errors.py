@@ -24,6 +24,7 @@
     ├── QueryTimeout                  504 query-timeout
     ├── UpstreamTimeout               504 upstream-timeout
     └── InternalError                 500 internal                a bug of ours
+        └── StoreRejected             500 store-rejected          the store understood and said no; trying again is vain
 
 The id is permanent: it is the problem's `type` (RFC 9457), a metric label and the name of docs/runbooks/<id>.md.
 An expected failure is never a 500, because a 500 calls a human.
@@ -232,3 +233,20 @@ class UpstreamTimeout(AirisError):
 
 class InternalError(AirisError):
     """500. A bug of ours. The detail never says more than that; the log has the trace."""
+
+
+class StoreRejected(InternalError):
+    """500. The store refused a statement or a batch for what it is: our SQL or our rows are wrong.
+
+    `code` and `name` are ClickHouse's (27, CANNOT_PARSE_INPUT_ASSERTION_FAILED), `reason` its text; they are for logs
+    and dead letters and never shown to a caller.
+    """
+
+    id = "store-rejected"
+    title = "The store refused the statement"
+
+    def __init__(self, *, code: int | None = None, name: str | None = None, reason: str = "") -> None:
+        super().__init__("The store refused the statement. It has been logged under the request id.")
+        self.code = code
+        self.name = name
+        self.reason = reason

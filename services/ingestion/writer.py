@@ -1,0 +1,62 @@
+"""Put the writer role together: bus to store, with an admin application for probes and metrics."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+from fastapi import FastAPI
+from libs.common.bus import open_consumer, open_producer
+from libs.common.clickhouse.client import open_clickhouse
+from prometheus_client import CollectorRegistry
+
+from libs.common.clock import Clock, SystemClock
+from libs.common.roles import Role
+from libs.common.settings import BusSettings, ClickHouseSettings
+from libs.common.web.application import install_web_defaults
+from libs.common.web.health import Readiness
+from libs.common.web.server import serve
+from services.ingestion.consumer import Writer
+from services.ingestion.dead_letters import DeadLetters
+from services.ingestion.metrics import WriterMetrics
+from services.ingestion.repository import TelemetryRepository
+from services.ingestion.settings import WriterSettings
+from services.ingestion.signals import BY_TOPIC
+from services.ingestion.storing import BatchStore
+
+CONSUMER_GROUP = "airis-writer"
+
+
+def create_writer(
+    settings: WriterSettings, bus: BusSettings, store: ClickHouseSettings, clock: Clock | None = None
+) -> Role:
+    """The writer as a role."""
+    clock = clock or SystemClock()
+
+    async def run(stop: asyncio.Event) -> None:
+        """Store before bus: what has been read must have somewhere to go until the consumer is closed."""
+        registry = CollectorRegistry()
+        metrics = WriterMetrics(registry)
+        readiness = Readiness(clock)
+        async with AsyncExitStack() as stack:
+            clickhouse = await stack.enter_async_context(open_clickhouse(store))
+            producer = await stack.enter_async_context(open_producer(bus, clock))
+            dead_letters = DeadLetters(producer, settings, clock)
+            writer = Writer(
+                BatchStore(TelemetryRepository(clickhouse), dead_letters, settings, clock, metrics),
+                settings,
+                clock,
+                metrics,
+            )
+            consumer = await stack.enter_async_context(
+                open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock)
+            )
+            readiness.add("store", clickhouse.ping)
+            readiness.add("bus", consumer.check)
+            app = FastAPI(title="AIRIS-MON ingestion writer", openapi_url=None)
+            install_web_defaults(
+                app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
+            )
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(serve(app, settings.host, settings.port, stop), name="writer admin")
+                tasks.create_task(writer.run(consumer, stop), name="writer")
+
+    return run
