@@ -4,7 +4,8 @@ import json
 import os
 import secrets
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from libs.common.auth.api_keys import SCOPES, generate_api_key
 
 ADMIN_EMAIL = "admin@airis.local"
 ROOT = Path(__file__).parents[2]
+# Payloads above 128 KiB would be mapped and unmapped one by one: half of Redis's time.
+REDIS_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ class ProcessSpec:
     command: tuple[str, ...]
     port: int | None
     health_path: str = "/readyz"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def processes(layout: Layout, redis_command: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
@@ -170,7 +174,7 @@ def processes(layout: Layout, redis_command: tuple[str, ...]) -> tuple[ProcessSp
         store,
     )
     specs = [
-        ProcessSpec("redis", ("redis",), redis_command, ports.redis, ""),
+        ProcessSpec("redis", ("redis",), redis_command, ports.redis, "", REDIS_ENVIRONMENT),
         ProcessSpec("clickhouse", ("clickhouse",), (python, *front), ports.clickhouse, "/ping"),
         ProcessSpec("receiver", ("receiver",), (python, "-m", "services.ingestion", "receiver"), ports.otlp_http),
         ProcessSpec("writer", ("writer",), (python, "-m", "services.ingestion", "writer"), ports.writer),
