@@ -40,6 +40,7 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, TypeScript
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m libs.common.bus.topics --check
+	$(BIN)/python -m libs.common.telemetry_contract
 	$(BIN)/python -m libs.cli.web_build --check
 
 .PHONY: web

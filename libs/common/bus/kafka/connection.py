@@ -19,6 +19,8 @@ def client_options(settings: BusSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap_servers,
         "client_id": "airis",
         "request_timeout_ms": int(settings.timeout_seconds * 1000),
+        "retry_backoff_ms": 250,
+        "metadata_max_age_ms": 30_000,  # how soon added partitions are noticed
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol in {"SSL", "SASL_SSL"}:

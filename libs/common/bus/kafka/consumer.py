@@ -96,6 +96,7 @@ class KafkaConsumer:
         self._clock = clock
         self._rebalances = _Rebalances()
         self._kafka: AIOKafkaConsumer | None = None
+        self._starting: asyncio.Task[AIOKafkaConsumer] | None = None
         self._admin: AIOKafkaAdminClient | None = None
         self._admin_lock = asyncio.Lock()
         self._owned: set[TopicPartition] = set()
@@ -121,7 +122,7 @@ class KafkaConsumer:
                 self._away = False
             except ListenerFailed as failed:
                 raise failed.error from None
-            except (BusUnavailable, KafkaError) as error:
+            except (BusUnavailable, KafkaError, TimeoutError) as error:
                 if not self._away:
                     log.warning("bus_away", transport="kafka", group=self._group, error=repr(error))
                 self._away = True
@@ -201,6 +202,9 @@ class KafkaConsumer:
         finally:
             self._owned.clear()
             self._rebalances.close()
+            if self._starting is not None and not self._starting.done():
+                self._starting.cancel()
+                await asyncio.wait([self._starting])
             if self._kafka is not None:
                 await self._stop(self._kafka)
             if self._admin is not None:
@@ -214,31 +218,44 @@ class KafkaConsumer:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._kafka is None:
-            session_ms = int(self._settings.session_timeout_seconds * 1000)
-            interval_ms = int(self._settings.max_poll_interval_seconds * 1000)
-            kafka = AIOKafkaConsumer(
-                **client_options(self._settings),
-                group_id=self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # the gap must be told
-                isolation_level="read_committed",
-                fetch_max_bytes=self._settings.max_record_bytes,
-                max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=session_ms // 3,
-                max_poll_interval_ms=interval_ms,
-                rebalance_timeout_ms=interval_ms,
-            )
-            try:
-                async with asyncio.timeout(self._settings.timeout_seconds):
-                    await kafka.start()
-            except BaseException:
-                await self._stop(kafka)
-                raise
-            # Not earlier: start() would wait for the first assignment, and that waits for poll.
-            kafka.subscribe(self._topics, listener=self._rebalances)
-            self._kafka = kafka
+            if self._starting is None or self._starting.done():
+                self._starting = asyncio.create_task(self._start(), name=f"kafka-consumer-start-{self._group}")
+            # Shielded, because polls that are cancelled early would start over each time.
+            return await asyncio.shield(self._starting)
         return self._kafka
+
+    async def _start(self) -> AIOKafkaConsumer:
+        session_ms = int(self._settings.session_timeout_seconds * 1000)
+        interval_ms = int(self._settings.max_poll_interval_seconds * 1000)
+        kafka = AIOKafkaConsumer(
+            **client_options(self._settings),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # the gap must be told
+            isolation_level="read_committed",
+            fetch_max_bytes=self._settings.max_record_bytes,
+            max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 3,
+            max_poll_interval_ms=interval_ms,
+            rebalance_timeout_ms=interval_ms,
+        )
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                await kafka.start()
+                # aiokafka looks for missing topics again only when its metadata gets old.
+                missing = set(self._topics) - await kafka.topics()
+            if missing:
+                raise BusUnavailable(
+                    f"The event bus has no topic {min(missing)}; run the migration, which declares topics."
+                )
+        except BaseException:
+            await self._stop(kafka)
+            raise
+        # Not before start(), which would wait for the first assignment, which waits for poll.
+        kafka.subscribe(self._topics, listener=self._rebalances)
+        self._kafka = kafka
+        return kafka
 
     async def _stop(self, kafka: AIOKafkaConsumer) -> None:
         with suppress(KafkaError, OSError, TimeoutError):
