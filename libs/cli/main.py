@@ -21,6 +21,8 @@ from libs.common.clickhouse.migrations import migrate as apply_migrations
 from libs.common.errors import AirisError
 from libs.common.settings import ClickHouseSettings
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
+from libs.embedded.processes import belonging_to, end
+from libs.embedded.supervisor import DRAIN_SECONDS
 
 STOP_SECONDS = 200.0
 
@@ -50,7 +52,9 @@ def down(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop everything; data stays."""
     present = running(data_dir.resolve())
     if present is None:
-        console.print("not running")
+        leftovers = belonging_to(data_dir.resolve())
+        end(leftovers, DRAIN_SECONDS)
+        console.print("stopped what a killed supervisor had left" if leftovers else "not running")
         return
     with console.status("draining and stopping"):
         present.supervisor.terminate()

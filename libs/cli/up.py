@@ -15,7 +15,8 @@ from rich.table import Table
 from libs.cli.installation import Running, last_state, occupied, running
 from libs.cli.web_build import BuildFailed, build, is_built
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
-from libs.embedded.supervisor import tail
+from libs.embedded.processes import belonging_to, end
+from libs.embedded.supervisor import DRAIN_SECONDS, tail
 
 PATIENCE_SECONDS = 180.0
 
@@ -33,6 +34,9 @@ def up(console: Console, data_dir: Path, port_base: int | None, *, demo: bool) -
         present.supervisor.wait(timeout=60)
     layout = Layout(data_dir, _ports(data_dir, port_base), demo)
     started = time.monotonic()
+    if leftovers := belonging_to(data_dir):
+        with console.status("ending what a killed supervisor left behind"):
+            end(leftovers, DRAIN_SECONDS)
     if taken := occupied(layout.ports):
         for one in taken:
             console.print(f"[red]port {one.port}[/] ({one.name}) is taken by {one.holder}")

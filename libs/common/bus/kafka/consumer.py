@@ -246,7 +246,9 @@ class KafkaConsumer:
                 # aiokafka looks for missing topics again only when its metadata gets old.
                 missing = set(self._topics) - await kafka.topics()
             if missing:
-                raise BusUnavailable(f"The event bus has no topic {min(missing)}; run the migration, which declares topics.")
+                raise BusUnavailable(
+                    f"The event bus has no topic {min(missing)}; run the migration, which declares topics."
+                )
         except BaseException:
             await self._stop(kafka)
             raise
