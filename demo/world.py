@@ -10,7 +10,6 @@ from demo.rhythm import rhythm
 from demo.telemetry import Pipeline, SeededIds
 
 if TYPE_CHECKING:
-    from demo.calls import Call
     from demo.topics import Topic
 
 Handler: TypeAlias = "Callable[..., Process[Mapping[str, Any]]]"
