@@ -149,7 +149,9 @@ class KafkaConsumer:
                     await self._kafka.commit(offsets)
         except BusUnavailable as error:
             if isinstance(error.__cause__, (CommitFailedError, IllegalStateError)):
-                raise CommitFenced(f"Group {self._group} has rebalanced: {error.__cause__}") from None
+                raise CommitFenced(
+                    f"Group {self._group} has rebalanced; read on from the committed position."
+                ) from None
             raise
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
