@@ -12,7 +12,9 @@ from tests.contract.bus.harness import Transport, declaration, group, read
 pytestmark = pytest.mark.timeout(180)
 
 
-async def test_everything_says_so_while_the_bus_is_away_and_works_again_after(make_bus: Callable[..., Transport]) -> None:
+async def test_everything_says_so_while_the_bus_is_away_and_works_again_after(
+    make_bus: Callable[..., Transport],
+) -> None:
     bus = make_bus(timeout_seconds=3.0)
     topic = declaration(partitions=2)
     await bus.ensure(topic)
@@ -96,7 +98,9 @@ async def test_a_service_starts_and_stops_while_the_bus_is_away(make_bus: Callab
         await bus.come_back()
 
 
-async def test_stopping_while_the_bus_is_away_takes_no_longer_than_the_timeout(make_bus: Callable[..., Transport]) -> None:
+async def test_stopping_while_the_bus_is_away_takes_no_longer_than_the_timeout(
+    make_bus: Callable[..., Transport],
+) -> None:
     bus = make_bus(timeout_seconds=2.0)
     topic = declaration(partitions=1)
     await bus.ensure(topic)
