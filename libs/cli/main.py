@@ -185,7 +185,7 @@ def fault(
         table = Table("fault", "service", "what happens", "")
         active = faults.active(control)
         for known in faults.FAULTS.values():
-            table.add_row(known.name, known.service, known.description, "[red]on[/]" if known.name in active else "")
+            table.add_row(known.name, known.service, known.description("en"), "[red]on[/]" if known.name in active else "")
         console.print(table)
         return
     if name not in faults.FAULTS:

@@ -4,7 +4,8 @@ import json
 import os
 import secrets
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from libs.embedded.health import Check, HttpReady, RedisReady
 
 ADMIN_EMAIL = "admin@airis.local"
 ROOT = Path(__file__).parents[2]
+# Payloads above 128 KiB would be mapped and unmapped one by one: half of Redis's time.
+REDIS_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 # In a process's environment it says which installation the process belongs to, whoever has lost its pid.
 MARKER = "AIRIS_INSTALLATION"
 
@@ -165,6 +168,7 @@ class ProcessSpec:
     command: tuple[str, ...]
     ready: tuple[Check, ...] = ()
     alive: tuple[Check, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def _service(name: str, roles: tuple[str, ...], command: tuple[str, ...], *ports: int) -> ProcessSpec:
@@ -189,7 +193,7 @@ def processes(layout: Layout, made: Secrets, redis_command: tuple[str, ...]) -> 
     # Redis answers with an error until its log is loaded, so a connection alone proves nothing.
     redis = RedisReady(ports.redis, made.redis_password)
     specs = [
-        ProcessSpec("redis", ("redis",), redis_command, (redis,), (redis,)),
+        ProcessSpec("redis", ("redis",), redis_command, (redis,), (redis,), REDIS_ENVIRONMENT),
         _service("clickhouse", ("clickhouse",), (python, *front), ports.clickhouse),
         _service("receiver", ("receiver",), (python, "-m", "services.ingestion", "receiver"), ports.otlp_http),
         _service("writer", ("writer",), (python, "-m", "services.ingestion", "writer"), ports.writer),

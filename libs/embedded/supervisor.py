@@ -153,8 +153,10 @@ class Supervised:
 class Supervisor:
     """All processes of one installation."""
 
-    def __init__(self, layout: Layout, made: Secrets) -> None:
+    def __init__(self, layout: Layout, made: Secrets, *, without: frozenset[str] = frozenset()) -> None:
+        """`without` names processes to leave out."""
         self._layout = layout
+        self._without = without
         self._secrets = made
         self._environment = {**os.environ, **layout.environment(made), "PYTHONUNBUFFERED": "1"}
         self._phase, self._message = "starting", "starting"
@@ -167,7 +169,8 @@ class Supervisor:
         redis = redis_command(data / "redis", self._layout.ports.redis, self._secrets.redis_password)
         (data / "clickhouse").mkdir(parents=True, exist_ok=True)
         try:
-            await self._start(processes(self._layout, self._secrets, redis), stop)
+            specs = processes(self._layout, self._secrets, redis)
+            await self._start([spec for spec in specs if spec.name not in self._without], stop)
             if not stop.is_set():
                 self._tell("ready", "everything is ready")
                 await stop.wait()
@@ -195,8 +198,7 @@ class Supervisor:
     async def _start_group(self, specs: Sequence[ProcessSpec], stop: asyncio.Event) -> None:
         for spec in specs:
             log = _log_file(self._layout.logs / f"{spec.name}.log")
-            environment = self._environment
-            supervised = Supervised(spec, environment, log, self._save)
+            supervised = Supervised(spec, {**self._environment, **spec.environment}, log, self._save)
             self._supervised.append(supervised)
             self._tasks.append(asyncio.create_task(supervised.run(), name=spec.name))
         deadline = time.monotonic() + START_SECONDS
