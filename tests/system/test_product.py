@@ -70,7 +70,7 @@ def test_secrets_are_private_and_no_command_line_shows_them(product: Product) ->
 def test_everything_listens_on_loopback_only(product: Product) -> None:
     pids = {process.pid for process in belonging_to(product.data_dir)}
     addresses = {
-        connection.laddr.ip
+        connection.laddr.ip.removeprefix("::ffff:")
         for connection in psutil.net_connections("tcp")
         if connection.pid in pids and connection.status == psutil.CONN_LISTEN
     }
