@@ -1,8 +1,8 @@
 # The store where no image registry is reachable: the ClickHouse HTTP front of libs/embedded over chDB.
 ARG BASE
 FROM ${BASE}
-COPY requirements/embedded.lock /build/embedded.lock
-RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-cache-dir --no-compile --require-hashes -r /build/embedded.lock
+COPY requirements/run.lock /build/run.lock
+RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-cache-dir --no-compile --require-hashes -r /build/run.lock
 WORKDIR /app
 COPY libs libs
 RUN useradd --uid 10001 --create-home clickhouse && mkdir -p /var/lib/clickhouse && chown clickhouse /var/lib/clickhouse

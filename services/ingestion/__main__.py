@@ -4,15 +4,20 @@ from collections.abc import Mapping
 
 from libs.common.roles import Role, RoleFactory, run_from_command_line
 from libs.common.settings import BusSettings, ClickHouseSettings
-from services.ingestion.settings import WriterSettings
+from services.ingestion.app import create_receiver
+from services.ingestion.settings import ReceiverSettings, WriterSettings
 from services.ingestion.writer import create_writer
+
+
+def _receiver() -> Role:
+    return create_receiver(ReceiverSettings(), BusSettings(), ClickHouseSettings())
 
 
 def _writer() -> Role:
     return create_writer(WriterSettings(), BusSettings(), ClickHouseSettings())
 
 
-ROLES: Mapping[str, RoleFactory] = {"writer": _writer}
+ROLES: Mapping[str, RoleFactory] = {"receiver": _receiver, "writer": _writer}
 
 if __name__ == "__main__":
     run_from_command_line("ingestion", ROLES)

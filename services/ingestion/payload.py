@@ -1,11 +1,11 @@
 """The request messages of OTLP, as upb knows them."""
 
 from google.protobuf.message import DecodeError, Message
-from libs.common.bus.protocol import Record
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from libs.common.bus.protocol import Record
 from services.ingestion.signals import LOGS, METRICS, TRACES, Signal
 
 REQUESTS: dict[str, type[Message]] = {
@@ -24,7 +24,7 @@ def normalised(signal: Signal, record: Record) -> Record | None:
         message = REQUESTS[signal.name].FromString(record.value)
     except DecodeError:
         return None
-    message.DiscardUnknownFields()  # type: ignore[attr-defined]
+    message.DiscardUnknownFields()
     value = message.SerializeToString()
     if value == record.value:
         return None

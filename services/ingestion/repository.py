@@ -4,7 +4,6 @@ from importlib import resources
 from typing import ClassVar
 
 from libs.common.clickhouse.client import ClickHouse
-
 from libs.common.errors import StoreRejected
 from services.ingestion.batch import Batch
 from services.ingestion.otlp_decoding import format_schema, insert_statement

@@ -27,3 +27,5 @@ DEAD_LETTERS_TOPIC = "telemetry.dead_letters"
 TENANT_HEADER = "tenant"
 RECEIVED_AT_HEADER = "received_at"  # unix nanoseconds, decimal
 RECORDS_HEADER = "records"  # spans, log records or data points in the payload, decimal
+KEY_ID_HEADER = "key_id"  # the API key it was sent with, without its secret
+REQUEST_ID_HEADER = "request_id"

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
-from libs.common.bus import open_consumer, open_producer
-from libs.common.clickhouse.client import open_clickhouse
 from prometheus_client import CollectorRegistry
 
+from libs.common.bus import open_consumer, open_producer
+from libs.common.clickhouse.client import open_clickhouse
 from libs.common.clock import Clock, SystemClock
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
@@ -22,7 +22,7 @@ from services.ingestion.settings import WriterSettings
 from services.ingestion.signals import BY_TOPIC
 from services.ingestion.storing import BatchStore
 
-CONSUMER_GROUP = "airis-writer"
+CONSUMER_GROUP = "ingestion-writer"
 
 
 def create_writer(
@@ -49,7 +49,7 @@ def create_writer(
             consumer = await stack.enter_async_context(
                 open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock)
             )
-            readiness.add("store", clickhouse.ping)
+            readiness.add("store", clickhouse.check)
             readiness.add("bus", consumer.check)
             app = FastAPI(title="AIRIS-MON ingestion writer", openapi_url=None)
             install_web_defaults(

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import ipaddress
 import os
 import sys
 from pathlib import Path
 
+import structlog
+
 from libs.common.clock import SystemClock
 from libs.common.roles import run_roles
 from libs.common.settings import ClickHouseSettings, InvalidSettings
-from libs.common.web.server import serve
+from libs.common.web.server import GRACEFUL_SECONDS, serve
 from libs.embedded.clickhouse_front.app import Front
 from libs.embedded.clickhouse_front.bodies import Budget
 from libs.embedded.clickhouse_front.configuration import MIB, default_memory_bytes, write_configuration
@@ -25,6 +28,8 @@ from libs.embedded.clickhouse_front.exchange import Limits, Machine
 from libs.embedded.clickhouse_front.lanes import Lane
 from libs.embedded.clickhouse_front.requests import Credentials
 from libs.embedded.clickhouse_front.sessions import Sessions
+
+log = structlog.get_logger(__name__)
 
 QUEUE = 256
 WRITE_LANES = 2
@@ -60,20 +65,46 @@ async def _serve(arguments: argparse.Namespace, user: Credentials, stop: asyncio
         limits=Limits(arguments.max_body),
         spill=str(path / "tmp"),
     )
+    last_resort = asyncio.create_task(_exit_late(stop), name="last-resort")
     try:
         await serve(Front(machine, user, clock), arguments.host, arguments.port, stop)
     finally:
+        last_resort.cancel()
         machine.sessions.close()
         for lane in (reads, writes, machine.control):
             lane.close()
         await asyncio.to_thread(engine.close)
 
 
+class EngineUnavailable(Exception):
+    """The data directory cannot be opened; the message says why."""
+
+
+async def _exit_late(stop: asyncio.Event) -> None:
+    """Leave even when a statement can be neither finished nor killed; its thread would keep the process for ever.
+
+    Nothing is lost by it: an insert that was not answered yet may be missing, as after any crash.
+    """
+    await stop.wait()
+    await asyncio.sleep(GRACEFUL_SECONDS + 3)
+    log.error("a statement cannot be stopped, leaving without it")
+    os._exit(1)
+
+
 def _open_engine(arguments: argparse.Namespace) -> tuple[Path, Engine]:
     path = Path(arguments.path).resolve()
     configuration = write_configuration(path, arguments.max_memory or default_memory_bytes())
     (path / "tmp").mkdir(exist_ok=True)
-    return path, Engine(str(path), str(configuration))
+    lock = os.open(path / "front.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process, however that ends
+    except OSError as error:
+        os.close(lock)
+        raise EngineUnavailable(f"another process has {path} open; stop it first") from error
+    try:
+        return path, Engine(str(path), str(configuration))
+    except RuntimeError as error:
+        raise EngineUnavailable(f"the engine cannot open {path}: {error}") from error
 
 
 def _arguments() -> argparse.Namespace:

@@ -79,11 +79,13 @@ class _Lz4Encoder:
         self._head: bytes = self._frame.begin()
 
     def feed(self, data: bytes) -> bytes:
-        out, self._head = self._head + self._frame.compress(data), b""
+        out: bytes = self._head + self._frame.compress(data)
+        self._head = b""
         return out
 
     def finish(self) -> bytes:
-        out, self._head = self._head + self._frame.flush(), b""
+        out: bytes = self._head + self._frame.flush()
+        self._head = b""
         return out
 
 

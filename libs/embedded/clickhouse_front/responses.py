@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import string
@@ -14,6 +15,7 @@ from libs.embedded.clickhouse_front.status import http_status
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+BREAK_SECONDS = 0.25
 _PLAIN = "text/plain; charset=UTF-8"
 _NOTHING_READ = Outcome()
 
@@ -83,6 +85,8 @@ class Response:
         await self.write(f"\r\n__exception__\r\n{self._tag}\r\n".encode() + message + footer)
         if self._encoder is not None:
             await self._body(self._encoder.finish(), more=True)
+        # Some clients drop what they have not read yet when the connection breaks; give them time for the reason.
+        await asyncio.sleep(BREAK_SECONDS)
 
     def _headers(self, outcome: Outcome, name: str | None) -> dict[str, str]:
         headers = {**self._common, "x-clickhouse-summary": _summary(outcome), "content-type": _PLAIN}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 _TOKEN = re.compile(
     r"""
@@ -134,7 +135,7 @@ def parse(text: str) -> Query | Insert:
         if token.is_word("FORMAT") and _closes(body, index):
             closing = index
     verb = first.text.upper()
-    temporary = verb == "CREATE" and any(token.is_word("TEMPORARY") for token in body[1:4])
+    temporary = verb == "CREATE" and any(token.is_word("TEMPORARY") for token in takewhile(_before_table, body))
     if closing is None:
         return Query(verb, text[start:end], temporary=temporary)
     cut = body[closing].start
@@ -180,6 +181,10 @@ def _closes(body: list[Token], index: int) -> bool:
         return False
     rest = body[index + 2 :]
     return not rest or (len(rest) > 2 and rest[0].is_word("SETTINGS") and rest[2].text == "=")
+
+
+def _before_table(token: Token) -> bool:
+    return not token.is_word("TABLE")
 
 
 def _name(token: Token) -> str:

@@ -32,17 +32,18 @@ class FrontProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def command(self) -> list[str]:
+        place = ["--port", str(self.port), "--path", str(self.path / "data")]
+        return [sys.executable, "-m", "libs.embedded.clickhouse_front", *place, *self.options]
+
+    def full_environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT), **self.environment}
+
     def start(self, seconds: float = 30.0) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable, "-m", "libs.embedded.clickhouse_front",
-                "--port", str(self.port), "--path", str(self.path / "data"), *self.options,
-            ],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
-            stdout=(self.path / "front.log").open("ab"),
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with (self.path / "front.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), env=self.full_environment(), stdout=log, stderr=subprocess.STDOUT
+            )
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

@@ -45,11 +45,13 @@ def test_values_come_back_as_they_went_in(client: Client, table: str) -> None:
     rows = [[1, "a'b\\c\n\t\x00é", {"k": "v"}, 1_700_000_000_123_456_789, None], [2**64 - 1, "", {}, 0, -0.5]]
     summary = client.insert(table, rows, column_names=["id", "text", "tags", "at", "maybe"])
     assert summary.written_rows == 2
-    found = client.query(f"SELECT id, text, tags, toUnixTimestamp64Nano(at), maybe FROM {table} ORDER BY id").result_rows
+    found = client.query(
+        f"SELECT id, text, tags, toUnixTimestamp64Nano(at), maybe FROM {table} ORDER BY id"
+    ).result_rows
     assert [list(row) for row in found] == rows
 
 
-@pytest.mark.parametrize("coding", ["lz4", "zstd", "gzip", "deflate", False])
+@pytest.mark.parametrize("coding", ["lz4", "zstd", "gzip", False])
 def test_compression_both_ways(front: FrontProcess, table: str, coding: str | bool) -> None:
     with clickhouse_connect.get_client(host="127.0.0.1", port=front.port, compress=coding) as client:
         client.insert(table, [[number, "x" * 100, {}, 0, 1.0] for number in range(10_000)])
@@ -69,7 +71,9 @@ def test_parameters_of_many_types(client: Client) -> None:
 def test_form_encoding_carries_large_parameters(front: FrontProcess) -> None:
     with clickhouse_connect.get_client(host="127.0.0.1", port=front.port, form_encode_query_params=True) as client:
         many = list(range(100_000))
-        found = client.query("SELECT length({many:Array(UInt32)}), {s:String}", parameters={"many": many, "s": "é'\r\n--x"})
+        found = client.query(
+            "SELECT length({many:Array(UInt32)}), {s:String}", parameters={"many": many, "s": "é'\r\n--x"}
+        )
         assert found.first_row == (100_000, "é'\r\n--x")
 
 
@@ -77,7 +81,7 @@ def test_external_data(client: Client) -> None:
     external = ExternalData(
         file_name="people.csv", data=b'1,"ann"\n2,"bob"\n', fmt="CSV", structure=["id UInt32", "name String"]
     )
-    external.add_file(file_name="more", data=b"7\tLord (x, y)\n", types="UInt8,Tuple(String)".split(",")[0] + ",String")
+    external.add_file(file_name="more", data=b"7\tLord (x, y)\n", types="UInt8,String")
     found = client.query("SELECT p.id, name, _2 FROM people AS p, more ORDER BY p.id", external_data=external)
     assert found.result_rows == [(1, "ann", "Lord (x, y)"), (2, "bob", "Lord (x, y)")]
     with pytest.raises(DatabaseError, match="people"):
@@ -88,25 +92,33 @@ def test_settings_hold_for_one_statement(client: Client) -> None:
     assert client.query("SELECT getSetting('max_threads')", settings={"max_threads": 1}).first_row == (1,)
     assert client.command("SELECT getSetting('max_result_rows')") == 0
     with pytest.raises(DatabaseError, match="TOO_MANY_ROWS_OR_BYTES") as caught:
-        client.query("SELECT number FROM numbers(100000)", settings={"max_result_rows": 10, "result_overflow_mode": "throw"})
+        client.query(
+            "SELECT number FROM numbers(100000)", settings={"max_result_rows": 10, "result_overflow_mode": "throw"}
+        )
     assert caught.value.code == 396
 
 
 def test_raw_inserts_with_and_without_statement_in_the_body(client: Client, table: str) -> None:
     client.raw_insert(table, ["id", "text"], b'{"id": 1, "text": "\xc3\xa9"}\n', fmt="JSONEachRow")
-    client.raw_insert(table, ["id", "text"], b"2,FORMAT CSV; SELECT\n", fmt="CSV", settings={"format_csv_delimiter": ","})
+    client.raw_insert(
+        table, ["id", "text"], b"2,FORMAT CSV; SELECT\n", fmt="CSV", settings={"format_csv_delimiter": ","}
+    )
     client.raw_insert(table, ["id", "text"], b"\x03\x00\x00\x00\x00\x00\x00\x00\x03\n\r\x00", fmt="RowBinary")
     client.raw_insert(table, ["id"], iter([b"4\n", b"5\n"]), fmt="TabSeparated")
     found = client.query(f"SELECT id, text FROM {table} ORDER BY id").result_rows
     assert found == [(1, "é"), (2, "FORMAT CSV; SELECT"), (3, "\n\r\x00"), (4, ""), (5, "")]
 
 
-@pytest.mark.parametrize("name", ["Parquet", "Arrow", "ArrowStream", "ORC", "Avro", "JSONEachRow", "CSVWithNames", "Native"])
+@pytest.mark.parametrize(
+    "name", ["Parquet", "Arrow", "ArrowStream", "ORC", "Avro", "JSONEachRow", "CSVWithNames", "Native"]
+)
 def test_formats_round_trip(client: Client, table: str, name: str) -> None:
     query = "SELECT number AS id, toString(number) AS text FROM numbers(50000) ORDER BY id"
     data = client.raw_query(query, fmt=name)
     client.raw_insert(table, ["id", "text"], data, fmt=name)
-    assert client.raw_query(f"SELECT id, text FROM {table} ORDER BY id", fmt="TSV") == client.raw_query(query, fmt="TSV")
+    assert client.raw_query(f"SELECT id, text FROM {table} ORDER BY id", fmt="TSV") == client.raw_query(
+        query, fmt="TSV"
+    )
 
 
 def test_arrow_and_streams(client: Client) -> None:
@@ -129,7 +141,9 @@ def test_sessions_keep_settings_and_temporary_tables(front: FrontProcess) -> Non
         one.command("CREATE TEMPORARY TABLE mine (a UInt8)")
         one.insert("mine", [[1], [2]], column_names=["a"], settings={"max_insert_threads": 1})
         one.command("SET max_block_size = 1234")
-        assert one.query("SELECT sum(a), getSetting('max_block_size') FROM mine", settings={"max_threads": 1}).first_row == (3, 1234)
+        assert one.query(
+            "SELECT sum(a), getSetting('max_block_size') FROM mine", settings={"max_threads": 1}
+        ).first_row == (3, 1234)
         assert one.command("SELECT getSetting('max_threads') = 1 AND getSetting('max_insert_threads') = 1") == 0
         one.command("USE system")
         assert one.command("SELECT currentDatabase()") == "system"
@@ -142,7 +156,7 @@ def test_errors_have_code_and_name(client: Client) -> None:
     for statement, code, name in (
         ("SELECT * FROM nowhere", 60, "UNKNOWN_TABLE"),
         ("SELEC 1", 62, "SYNTAX_ERROR"),
-        ("SELECT 1 +", 62, "SYNTAX_ERROR"),
+        ("SELECT 1 +)", 62, "SYNTAX_ERROR"),
         ("SELECT throwIf(number = 3, 'a (B) c') FROM numbers(10)", 395, "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"),
         ("SELECT {missing:String}", 456, "UNKNOWN_QUERY_PARAMETER"),
         ("SELECT * FROM file('/etc/passwd', 'LineAsString') INTO OUTFILE '/tmp/x'", 358, "INTO_OUTFILE_NOT_ALLOWED"),
@@ -164,11 +178,15 @@ def test_a_failing_stream_is_an_error(client: Client) -> None:
 
 async def test_a_failing_stream_is_an_error_async(aclient: AsyncClient) -> None:
     query = "SELECT number, throwIf(number = 3000000, 'late failure') FROM numbers(10000000)"
-    with pytest.raises((DatabaseError, StreamFailureError), match="late failure"):
-        stream = await aclient.query_row_block_stream(query, settings={"max_block_size": 10_000, "max_threads": 1})
+    stream = await aclient.query_row_block_stream(query, settings={"max_block_size": 10_000, "max_threads": 1})
+
+    async def read() -> None:
         async with stream:
             async for _ in stream:
                 pass
+
+    with pytest.raises((DatabaseError, StreamFailureError), match="late failure"):
+        await read()
 
 
 async def test_async_client_in_parallel(aclient: AsyncClient) -> None:

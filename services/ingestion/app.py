@@ -1,0 +1,69 @@
+"""Put the receiver role together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from libs.common.clock import Clock, SystemClock
+from libs.common.roles import Role
+from libs.common.settings import BusSettings, ClickHouseSettings
+from libs.common.web.application import install_web_defaults
+from libs.common.web.health import Readiness
+from libs.common.web.server import serve
+from services.ingestion.admission import Admission, InFlight, TenantRates
+from services.ingestion.dependencies import Connect, connect
+from services.ingestion.intake import Intake, RequestIds
+from services.ingestion.metrics import ReceiverMetrics
+from services.ingestion.otlp_grpc import serve_grpc
+from services.ingestion.otlp_http import OtlpHttp
+from services.ingestion.settings import ReceiverSettings
+from services.ingestion.validation import Limits
+
+
+def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> OtlpHttp:
+    """The receiver as one ASGI application. `rest.state.grpc_port` is where gRPC listens."""
+    registry = CollectorRegistry()
+    metrics = ReceiverMetrics(registry)
+    readiness = Readiness(clock)
+    request_ids = RequestIds()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """The bus before those who send to it: gRPC finishes its messages before the producer closes."""
+        async with AsyncExitStack() as stack:
+            connections = await stack.enter_async_context(connect())
+            in_flight = InFlight(settings.max_in_flight_bytes)
+            metrics.in_flight.set_function(lambda: in_flight.used)
+            rates = TenantRates(settings.tenant_bytes_per_second, settings.tenant_burst_seconds, clock)
+            admission = Admission(connections.keys, in_flight, rates)
+            limits = Limits(max_message_bytes=settings.max_message_bytes, max_attributes=settings.max_attributes)
+            intake = Intake(connections.producer, limits, clock, metrics)
+            app.state.parts = (admission, intake)
+            readiness.add("bus", connections.producer.check)
+            readiness.add("api_keys", connections.check_keys, required=False)
+            app.state.grpc_port = await stack.enter_async_context(
+                serve_grpc(settings, admission, intake, metrics, clock, request_ids)
+            )
+            yield
+
+    app = FastAPI(title="AIRIS-MON ingestion receiver", lifespan=lifespan, openapi_url=None)
+    install_web_defaults(
+        app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
+    )
+    return OtlpHttp(
+        app, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock, request_ids=request_ids
+    )
+
+
+def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHouseSettings) -> Role:
+    """The receiver as a role."""
+    clock = SystemClock()
+
+    async def run(stop: asyncio.Event) -> None:
+        app = create_app(settings, lambda: connect(bus, store, clock), clock)
+        await serve(app, settings.http_host, settings.http_port, stop)
+
+    return run

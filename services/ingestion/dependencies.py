@@ -1,0 +1,32 @@
+"""What the receiver depends on, and where the real ones come from."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import NamedTuple
+
+from libs.common.auth.api_keys import ApiKeyStore
+from libs.common.bus import open_producer
+from libs.common.bus.protocol import Producer
+from libs.common.clickhouse import open_clickhouse
+from libs.common.clock import Clock
+from libs.common.settings import BusSettings, ClickHouseSettings
+from libs.common.web.health import Check
+from services.ingestion.admission import KeyStore
+
+
+class Connections(NamedTuple):
+    """What the receiver depends on. Without the key store it goes on with the keys it knows."""
+
+    keys: KeyStore
+    check_keys: Check
+    producer: Producer
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Connections]]
+
+
+@asynccontextmanager
+async def connect(bus: BusSettings, store: ClickHouseSettings, clock: Clock) -> AsyncIterator[Connections]:
+    """The real ones."""
+    async with open_clickhouse(store) as clickhouse, open_producer(bus, clock) as producer:
+        yield Connections(ApiKeyStore(clickhouse, clock), clickhouse.check, producer)

@@ -1,0 +1,331 @@
+"""Is it OTLP, and which of its records can be kept?
+
+One upb parse proves that the bytes are well formed; a lean pass over ids, times and attribute counts finds what no store
+could file. Ordinary requests leave as the bytes they came in. Only a request with a record to refuse is written anew,
+without it, and answered with a partial success (OTLP 1.x, "Partial Success").
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from libs.common.errors import PayloadTooLarge
+from services.ingestion import wire
+from services.ingestion.errors import MalformedTelemetry
+from services.ingestion.otlp import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
+
+_NO_TRACE_ID = bytes(16)
+_NO_SPAN_ID = bytes(8)
+_NO_RECORDED_VALUE = 1  # DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+# What a pass returns instead of a count when some record needs the closer look of `_examine`.
+_SUSPECT = -1
+
+# Reasons a record is refused; metric labels, so permanent and few. Each says what to do.
+REASONS = {
+    "invalid_trace_id": "trace_id must be 16 bytes, not all zero (32 hex digits in JSON; left-pad 64-bit ids with zeros)",
+    "invalid_span_id": "span_id must be 8 bytes, not all zero (16 hex digits in JSON)",
+    "too_many_attributes": (
+        "more than {max_attributes} attributes on a record, its scope or its resource; set OTEL_ATTRIBUTE_COUNT_LIMIT"
+    ),
+    "missing_value": "a data point needs as_int or as_double, or the flag for no recorded value",
+    "missing_data": "a metric needs one of gauge, sum, histogram, exponential_histogram and summary",
+    "too_large": "a record, its scope and its resource must fit {max_message_bytes} bytes",
+}
+
+
+class Limits(NamedTuple):
+    """What one message for the bus may hold. Times are accepted outside of the window too, and remarked upon."""
+
+    max_message_bytes: int = 4 * 1024**2
+    max_records: int = 200_000
+    max_attributes: int = 10_000
+    past_ns: int = 30 * 86_400 * 10**9
+    future_ns: int = 86_400 * 10**9
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What becomes of a request: `payloads` go to the bus, each with the number of records in it.
+
+    `rejected` counts refused records by reason; `odd_times` kept ones whose own time is outside of the window.
+    """
+
+    payloads: list[tuple[bytes, int]] = field(default_factory=list)
+    rejected: dict[str, int] = field(default_factory=dict)
+    odd_times: int = 0
+
+    def reject(self, reason: str, records: int) -> None:
+        """Book refused records."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + records
+
+    @property
+    def rejected_records(self) -> int:
+        """Records refused, for whatever reason."""
+        return sum(self.rejected.values())
+
+    @property
+    def records(self) -> int:
+        """Records to be kept."""
+        return sum(records for _, records in self.payloads)
+
+    def message(self, service: ExportService, limits: Limits) -> str:
+        """What the sender is told, with what to do about it; "" when all is well."""
+        remarks = []
+        if self.rejected:
+            why = "; ".join(
+                f"{count}: {REASONS[reason].format(**limits._asdict())}"
+                for reason, count in sorted(self.rejected.items())
+            )
+            remarks.append(f"{self.rejected_records} {service.records} rejected ({why}).")
+        if self.odd_times:
+            remarks.append(
+                f"{self.odd_times} {service.records} accepted whose time is more than {limits.past_ns // 86_400_000_000_000} "
+                f"days in the past or {limits.future_ns // 86_400_000_000_000} in the future: they are filed under the time "
+                "of receipt, their own is kept. Check the sender's clock and units (unix nanoseconds)."
+            )
+        return " ".join(remarks)
+
+
+def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -> Verdict:
+    """Judge a protobuf request received at `now_ns`. A body larger than a message for the bus is cut first.
+
+    That order also bounds memory: upb needs up to 90 times a hostile message's size, and never sees more than one part.
+    Raises MalformedTelemetry, PayloadTooLarge.
+    """
+    verdict = Verdict()
+    if len(body) <= limits.max_message_bytes:
+        _judge(service, body, limits, now_ns, verdict)
+        return verdict
+    try:
+        parts = wire.cut(body, service.record_path, limits.max_message_bytes)
+    except wire.WireFault as fault:
+        raise _malformed(service, body, f"the message: {fault}") from None
+    if parts.dropped:
+        verdict.reject("too_large", parts.dropped)
+    for part in parts.messages:
+        _judge(service, part, limits, now_ns, verdict)
+    return verdict
+
+
+def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, verdict: Verdict) -> None:
+    try:
+        request = service.request.FromString(body)
+    except DecodeError as error:
+        raise _malformed(service, body, wire.find_fault(body, service.request.DESCRIPTOR) or str(error)) from None
+    scan, examine = _PASSES[service.signal.name]
+    earliest, latest = now_ns - limits.past_ns, now_ns + limits.future_ns
+    records = scan(request, earliest, latest, limits.max_attributes, len(body))
+    if records > limits.max_records:
+        raise PayloadTooLarge(
+            f"The request holds {records} {service.records}; send at most {limits.max_records} at once."
+        )
+    if records == _SUSPECT:
+        look = _Examination(verdict, limits, earliest, latest)
+        records = examine(request, look)
+        if look.changed:
+            body = request.SerializeToString()
+    if records:
+        verdict.payloads.append((body, records))
+
+
+def _malformed(service: ExportService, body: bytes, fault: str) -> MalformedTelemetry:
+    hint = ""
+    if body[:2] == b"\x1f\x8b":
+        hint = " It looks gzipped: send Content-Encoding: gzip."
+    elif body[:4] == b"\x28\xb5\x2f\xfd":
+        hint = " It looks like zstd: send Content-Encoding: zstd."
+    elif body.lstrip()[:1] == b"{":
+        hint = " It looks like JSON: send Content-Type: application/json."
+    return MalformedTelemetry(f"The body is no {service.request.DESCRIPTOR.name}: {fault}.{hint}")
+
+
+# --- the lean passes: records in the request, or _SUSPECT ---------------------------------------------------------------
+# They run for every record there is, hence few names and no calls. An attribute takes 2 bytes at least, so small bodies
+# cannot hold too many of them and the count, the dearest of the looks, is left out.
+
+
+def _scan_spans(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
+    records = 0
+    count_attributes = size > 2 * most
+    for resource in request.resource_spans:
+        if count_attributes and len(resource.resource.attributes) > most:
+            return _SUSPECT
+        for scope in resource.scope_spans:
+            records += len(scope.spans)
+            if count_attributes and len(scope.scope.attributes) > most:
+                return _SUSPECT
+            for span in scope.spans:
+                if (
+                    len(trace_id := span.trace_id) != 16
+                    or len(span_id := span.span_id) != 8
+                    or trace_id == _NO_TRACE_ID
+                    or span_id == _NO_SPAN_ID
+                    or not earliest <= span.start_time_unix_nano <= span.end_time_unix_nano <= latest
+                    or (count_attributes and len(span.attributes) > most)
+                ):
+                    return _SUSPECT
+    return records
+
+
+def _scan_logs(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
+    records = 0
+    count_attributes = size > 2 * most
+    for resource in request.resource_logs:
+        if count_attributes and len(resource.resource.attributes) > most:
+            return _SUSPECT
+        for scope in resource.scope_logs:
+            records += len(scope.log_records)
+            if count_attributes and len(scope.scope.attributes) > most:
+                return _SUSPECT
+            for record in scope.log_records:
+                if not earliest <= (record.time_unix_nano or record.observed_time_unix_nano or earliest) <= latest or (
+                    count_attributes and len(record.attributes) > most
+                ):
+                    return _SUSPECT
+    return records
+
+
+def _scan_metrics(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
+    records = 0
+    count_attributes = size > 2 * most
+    for resource in request.resource_metrics:
+        if count_attributes and len(resource.resource.attributes) > most:
+            return _SUSPECT
+        for scope in resource.scope_metrics:
+            if count_attributes and len(scope.scope.attributes) > most:
+                return _SUSPECT
+            for metric in scope.metrics:
+                kind = metric.WhichOneof("data")
+                if kind is None:
+                    return _SUSPECT
+                points = getattr(metric, kind).data_points
+                records += len(points)
+                has_value = kind in _NUMBERS
+                for point in points:
+                    if (
+                        not earliest <= point.time_unix_nano <= latest
+                        or (has_value and point.WhichOneof("value") is None)
+                        or (count_attributes and len(point.attributes) > most)
+                    ):
+                        return _SUSPECT
+    return records
+
+
+_NUMBERS = frozenset({"gauge", "sum"})
+
+
+# --- the closer look ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Examination:
+    """Takes refused records out of a request and books why. `changed` says whether there were any."""
+
+    verdict: Verdict
+    limits: Limits
+    earliest: int
+    latest: int
+    changed: bool = False
+
+    def reject(self, reason: str, records: int) -> None:
+        self.verdict.reject(reason, records)
+        self.changed = True
+
+    def keep(
+        self,
+        records: Any,
+        shared_attributes: Iterable[Any],
+        refusal: Callable[[Any], str | None],
+        times: Callable[[Any], Iterable[int]],
+    ) -> int:
+        """Judge a repeated field of records; how many stay."""
+        most = self.limits.max_attributes
+        too_many = any(len(attributes) > most for attributes in shared_attributes)
+        kept = []
+        for record in records:
+            reason = "too_many_attributes" if too_many or len(record.attributes) > most else refusal(record)
+            if reason:
+                self.reject(reason, 1)
+            else:
+                kept.append(record)
+                self.verdict.odd_times += not all(self.earliest <= time <= self.latest for time in times(record))
+        replace(records, kept)
+        return len(kept)
+
+
+def replace(records: Any, kept: list[Any]) -> None:
+    """Make a repeated field hold `kept` only. At once, because taking elements out one by one is quadratic."""
+    if len(kept) < len(records):
+        del records[:]
+        records.extend(kept)
+
+
+def _examine_spans(request: Any, look: _Examination) -> int:
+    return sum(
+        look.keep(scope.spans, (resource.resource.attributes, scope.scope.attributes), _span_refusal, _span_times)
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+    )
+
+
+def _span_refusal(span: Any) -> str | None:
+    if len(span.trace_id) != 16 or span.trace_id == _NO_TRACE_ID:
+        return "invalid_trace_id"
+    if len(span.span_id) != 8 or span.span_id == _NO_SPAN_ID:
+        return "invalid_span_id"
+    return None
+
+
+def _span_times(span: Any) -> tuple[int, int]:
+    return span.start_time_unix_nano, span.end_time_unix_nano
+
+
+def _examine_logs(request: Any, look: _Examination) -> int:
+    return sum(
+        look.keep(scope.log_records, (resource.resource.attributes, scope.scope.attributes), _no_refusal, _log_times)
+        for resource in request.resource_logs
+        for scope in resource.scope_logs
+    )
+
+
+def _no_refusal(_: Any) -> None:
+    return None
+
+
+def _log_times(record: Any) -> tuple[int, ...]:
+    # A log record may come without a time (0, "unknown"); the time of receipt is right for it then.
+    time = record.time_unix_nano or record.observed_time_unix_nano
+    return (time,) if time else ()
+
+
+def _examine_metrics(request: Any, look: _Examination) -> int:
+    left = 0
+    for resource in request.resource_metrics:
+        for scope in resource.scope_metrics:
+            shared = (resource.resource.attributes, scope.scope.attributes)
+            known = [metric for metric in scope.metrics if metric.WhichOneof("data")]
+            if len(known) < len(scope.metrics):
+                look.reject("missing_data", len(scope.metrics) - len(known))
+                replace(scope.metrics, known)
+            for metric in scope.metrics:
+                kind = metric.WhichOneof("data")
+                refusal = _number_refusal if kind in _NUMBERS else _no_refusal
+                left += look.keep(getattr(metric, kind).data_points, shared, refusal, _point_times)
+    return left
+
+
+def _number_refusal(point: Any) -> str | None:
+    return None if point.WhichOneof("value") or point.flags & _NO_RECORDED_VALUE else "missing_value"
+
+
+def _point_times(point: Any) -> tuple[int]:
+    return (point.time_unix_nano,)
+
+
+_PASSES: dict[str, tuple[Callable[[Any, int, int, int, int], int], Callable[[Any, _Examination], int]]] = {
+    TRACE_SERVICE.signal.name: (_scan_spans, _examine_spans),
+    LOGS_SERVICE.signal.name: (_scan_logs, _examine_logs),
+    METRICS_SERVICE.signal.name: (_scan_metrics, _examine_metrics),
+}
