@@ -192,9 +192,7 @@ async def test_while_the_store_is_away_known_keys_stay_valid(setting: Setting) -
     assert await setting.store.lookup(text) is None
 
 
-async def test_memory_is_bounded_and_guesses_push_no_key_out(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_memory_is_bounded_and_guesses_push_no_key_out(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "MAX_ENTRIES", 3)
     _, text = await setting.add()
     await setting.store.lookup(text)
