@@ -6,21 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from libs.common.auth.api_keys import ApiKey
-from libs.common.bus.protocol import Producer
 from libs.common.clock import Clock
 from libs.common.errors import PayloadTooLarge
 from libs.common.web.middleware import new_request_id
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp import ExportService
 from services.ingestion.otlp_json import to_protobuf
-from services.ingestion.signals import (
-    KEY_ID_HEADER,
-    RECEIVED_AT_HEADER,
-    RECORDS_HEADER,
-    REQUEST_ID_HEADER,
-    SIGNALS,
-    TENANT_HEADER,
-)
+from services.ingestion.outbox import Outbox
+from services.ingestion.signals import SIGNALS
 from services.ingestion.validation import Limits, validate
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
@@ -53,8 +46,8 @@ CLEAN = Outcome(0, "")
 class Intake:
     """The way from a request to the bus."""
 
-    def __init__(self, producer: Producer, limits: Limits, clock: Clock, metrics: ReceiverMetrics) -> None:
-        self._producer = producer
+    def __init__(self, outbox: Outbox, limits: Limits, clock: Clock, metrics: ReceiverMetrics) -> None:
+        self._outbox = outbox
         self._limits = limits
         self._clock = clock
         self._metrics = metrics
@@ -89,14 +82,7 @@ class Intake:
             async with self._heavy:
                 verdict = await asyncio.to_thread(validate, service, body, self._limits, now_ns)
         for payload, records in verdict.payloads:
-            headers = (
-                (TENANT_HEADER, key.tenant.encode()),
-                (RECEIVED_AT_HEADER, b"%d" % now_ns),
-                (RECORDS_HEADER, b"%d" % records),
-                (KEY_ID_HEADER, key.key_id.encode()),
-                (REQUEST_ID_HEADER, request_id.encode()),
-            )
-            await self._producer.send(signal.topic, payload, headers=headers)
+            await self._outbox.put(signal.topic, key, payload, records, now_ns, request_id)
             self._records[signal.name].inc(records)
         self._bytes[signal.name].inc(len(body))
         if not verdict.rejected and not verdict.odd_times:
