@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 import pytest_socket
 
-pytest_plugins = ["tests.fixtures.engines"]
+pytest_plugins = ["tests.fixtures.engines", "tests.fixtures.kafka", "tests.fixtures.redis"]
 
 UNIT = Path(__file__).parent / "unit"
 

@@ -171,7 +171,7 @@ def _from_claims(claims: dict[str, Any]) -> Session:
         user_id=_text(claims["sub"]),
         email=_text(claims["email"]),
         tenant=_text(claims["tenant"]),
-        roles=frozenset(_text(role) for role in claims["roles"]),
+        roles=_texts(claims["roles"]),
         signed_in=_seconds(claims["auth_time"]),
         issued=_seconds(claims["iat"]),
         expires=_seconds(claims["exp"]),
@@ -182,6 +182,12 @@ def _text(claim: object) -> str:
     if not (isinstance(claim, str) and claim):
         raise TypeError
     return claim
+
+
+def _texts(claim: object) -> frozenset[str]:
+    if not isinstance(claim, list):
+        raise TypeError
+    return frozenset(_text(entry) for entry in claim)
 
 
 def _seconds(claim: object) -> int:

@@ -1,8 +1,6 @@
 """Who may send, how much at once, and how fast. The same for HTTP and gRPC, and asked before a body is read."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, Self
 
 from libs.common.auth.api_keys import ApiKey
 from libs.common.clock import Clock
@@ -100,38 +98,35 @@ class InFlight:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._used = 0
+        self.used = 0
 
-    @property
-    def used(self) -> int:
-        return self._used
-
-    @contextmanager
-    def hold(self) -> "Iterator[Hold]":
-        """What is taken within is given back at the end."""
-        hold = Hold(self)
-        try:
-            yield hold
-        finally:
-            self._used -= hold.size
+    def hold(self) -> "Hold":
+        """One request's share; what it took is given back when the block ends."""
+        return Hold(self)
 
     def take(self, size: int) -> None:
         """Raises ReceiverOverloaded."""
-        if self._used + size > self._limit:
+        if self.used + size > self._limit:
             raise ReceiverOverloaded("The receiver holds as much as it can; keep the data and send it again.")
-        self._used += size
+        self.used += size
 
 
 class Hold:
-    """One request's share."""
+    """A context manager of its own, because a generator's costs as much as the rest of admission."""
 
-    __slots__ = ("_in_flight", "size")
+    __slots__ = ("_in_flight", "_size")
 
     def __init__(self, in_flight: InFlight) -> None:
         self._in_flight = in_flight
-        self.size = 0
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._in_flight.used -= self._size
 
     def grow(self, size: int) -> None:
         """Raises ReceiverOverloaded."""
         self._in_flight.take(size)
-        self.size += size
+        self._size += size

@@ -18,13 +18,13 @@ from services.ingestion.dependencies import Connect, connect
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp_grpc import serve_grpc
-from services.ingestion.otlp_http import OtlpHttpMiddleware
+from services.ingestion.otlp_http import OtlpHttp
 from services.ingestion.settings import ReceiverSettings
 from services.ingestion.validation import Limits
 
 
-def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> FastAPI:
-    """The receiver. `app.state.grpc_port` is where gRPC listens."""
+def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> OtlpHttp:
+    """The receiver as one ASGI application. `rest.state.grpc_port` is where gRPC listens."""
     registry = CollectorRegistry()
     metrics = ReceiverMetrics(registry)
     readiness = Readiness(clock)
@@ -53,11 +53,9 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Fa
     install_web_defaults(
         app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
     )
-    app.add_middleware(
-        OtlpHttpMiddleware, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock,
-        request_ids=request_ids,
-    )  # fmt: skip
-    return app
+    return OtlpHttp(
+        app, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock, request_ids=request_ids
+    )
 
 
 def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHouseSettings) -> Role:

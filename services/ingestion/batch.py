@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from libs.common.bus.protocol import Position, Record
-
 from services.ingestion.signals import RECEIVED_AT_HEADER, RECORDS_HEADER, TENANT_HEADER, Signal
 
 _INTENT_PREFIX = "last="

@@ -16,8 +16,8 @@ from collections import deque
 from collections.abc import Iterable
 
 import structlog
-from libs.common.bus.protocol import Consumer, Position, Record, TopicPartition
 
+from libs.common.bus.protocol import Consumer, Position, Record, TopicPartition
 from libs.common.clock import Clock
 from libs.common.errors import BusUnavailable, CommitFenced
 from services.ingestion.batch import Batch, intended_last

@@ -3,8 +3,8 @@
 from collections import deque
 
 import structlog
-from libs.common.bus.protocol import Producer, Record
 
+from libs.common.bus.protocol import Producer, Record
 from libs.common.clock import Clock
 from libs.common.errors import BusUnavailable
 from services.ingestion.settings import WriterSettings

@@ -1,5 +1,7 @@
 """What the ingestion roles count. Every name stands in contracts/telemetry/metrics.yaml too."""
 
+from collections.abc import Sequence
+
 from libs.common.metrics import Metrics, counter, gauge, histogram
 
 FRESHNESS_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
@@ -77,3 +79,18 @@ class ReceiverMetrics(Metrics):
         labels=("signal",),
     )  # fmt: skip
     in_flight = gauge("airis_receiver_in_flight_bytes", "Bytes of requests held now.", unit="bytes")
+
+
+class RequestBook:
+    """Requests of one protocol, booked on bound children: finding them by labels costs more than counting."""
+
+    def __init__(self, metrics: ReceiverMetrics, protocol: str, signals: Sequence[str]) -> None:
+        self._metrics = metrics
+        self._protocol = protocol
+        self._ok = {signal: metrics.requests.labels(protocol, signal, "ok") for signal in signals}
+        self._durations = {signal: metrics.duration.labels(protocol, signal) for signal in signals}
+
+    def book(self, signal: str, outcome: str, seconds: float) -> None:
+        """One request answered; `outcome` is "ok" or an error id."""
+        (self._ok[signal] if outcome == "ok" else self._metrics.requests.labels(self._protocol, signal, outcome)).inc()
+        self._durations[signal].observe(seconds)

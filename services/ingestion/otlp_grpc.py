@@ -19,7 +19,7 @@ from services.ingestion import answers
 from services.ingestion.admission import Admission
 from services.ingestion.errors import RequestTimeout
 from services.ingestion.intake import Intake, RequestIds
-from services.ingestion.metrics import ReceiverMetrics
+from services.ingestion.metrics import ReceiverMetrics, RequestBook
 from services.ingestion.otlp import EXPORT_SERVICES, ExportService
 from services.ingestion.settings import ReceiverSettings
 
@@ -84,7 +84,7 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
         self._body_timeout = settings.body_timeout_seconds
         self._admission = admission
         self._intake = intake
-        self._metrics = metrics
+        self._book = RequestBook(metrics, "grpc", [service.signal.name for service in EXPORT_SERVICES])
         self._clock = clock
         self._request_ids = request_ids
         self._handlers = {
@@ -118,8 +118,7 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
                 outcome = ClientClosedRequest.id
                 raise
             finally:
-                self._metrics.requests.labels("grpc", service.signal.name, outcome).inc()
-                self._metrics.duration.labels("grpc", service.signal.name).observe(self._clock.monotonic() - started)
+                self._book.book(service.signal.name, outcome, self._clock.monotonic() - started)
             return b""
 
         return export

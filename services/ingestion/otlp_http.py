@@ -1,7 +1,7 @@
 """OTLP over HTTP: POST /v1/traces, /v1/logs and /v1/metrics, in protobuf and in JSON.
 
-Raw ASGI, outside of the framework's routing and of the other middlewares: for a body of ten spans these would cost more
-than the work itself. Source: OTLP 1.x, "OTLP/HTTP"; CORS: fetch.spec.whatwg.org.
+Raw ASGI around the framework's application, outside of its middlewares and routing: for a body of ten spans these would
+cost more than the work itself. Source: OTLP 1.x, "OTLP/HTTP"; CORS: fetch.spec.whatwg.org.
 """
 
 import asyncio
@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from libs.common.clock import Clock
 from libs.common.errors import (
@@ -27,7 +28,7 @@ from services.ingestion.admission import Admission
 from services.ingestion.decompression import CODINGS, unpack
 from services.ingestion.errors import RequestTimeout
 from services.ingestion.intake import Intake, RequestIds
-from services.ingestion.metrics import ReceiverMetrics
+from services.ingestion.metrics import ReceiverMetrics, RequestBook
 from services.ingestion.otlp import EXPORT_SERVICES, ExportService
 from services.ingestion.settings import ReceiverSettings
 
@@ -61,12 +62,15 @@ class _Body:
         return chunk
 
 
-class OtlpHttpMiddleware:
-    """Answers exports and passes on everything else. `parts` is asked with each export, when the lifespan has opened them."""
+class OtlpHttp:
+    """The receiver's outermost application: answers exports, and leaves everything else to `rest`.
+
+    `parts` is asked with each export, when the lifespan of `rest` has opened them.
+    """
 
     def __init__(
         self,
-        app: ASGIApp,
+        rest: FastAPI,
         *,
         settings: ReceiverSettings,
         parts: Callable[[], tuple[Admission, Intake]],
@@ -74,10 +78,10 @@ class OtlpHttpMiddleware:
         clock: Clock,
         request_ids: RequestIds,
     ) -> None:
-        self._app = app
+        self.rest = rest
         self._settings = settings
         self._parts = parts
-        self._metrics = metrics
+        self._book = RequestBook(metrics, "http", [service.signal.name for service in EXPORT_SERVICES])
         self._clock = clock
         self._request_ids = request_ids
         origins = [origin.strip() for origin in settings.cors_origins.split(",")]
@@ -87,7 +91,7 @@ class OtlpHttpMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = _SERVICES.get(scope["path"]) if scope["type"] == "http" else None
         if service is None:
-            await self._app(scope, receive, send)
+            await self.rest(scope, receive, send)
             return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         if scope["method"] == "OPTIONS":
@@ -100,7 +104,8 @@ class OtlpHttpMiddleware:
     ) -> None:
         started = self._clock.monotonic()
         request_id = self._request_ids.of(headers.get(b"x-request-id", b"").decode("latin-1"))
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+        sent_type = headers.get(b"content-type", b"")
+        media_type = _MEDIA_TYPES.get(sent_type) or sent_type.partition(b";")[0].strip().lower().decode("latin-1")
         body = _Body(receive)
         common: Headers = [(b"x-request-id", request_id.encode())]
         if b"origin" in headers:
@@ -108,7 +113,7 @@ class OtlpHttpMiddleware:
         try:
             answer = await self._answer(service, scope["method"], media_type, headers, body, request_id)
         except ClientClosedRequest as error:
-            self._book(service, error.id, started)
+            self._book.book(service.signal.name, error.id, self._clock.monotonic() - started)
             return
         except AirisError as error:
             failure = error
@@ -116,10 +121,10 @@ class OtlpHttpMiddleware:
             log.exception("export failed", path=scope["path"], request_id=request_id)
             failure = InternalError("An unexpected error occurred. It has been logged under the request id.")
         else:
-            self._book(service, "ok", started)
+            self._book.book(service.signal.name, "ok", self._clock.monotonic() - started)
             await _respond(send, 200, [(b"content-type", media_type.encode()), *common], answer)
             return
-        self._book(service, failure.id, started)
+        self._book.book(service.signal.name, failure.id, self._clock.monotonic() - started)
         await _refuse(send, body, failure, media_type, headers, common, scope["path"], request_id)
 
     async def _answer(
@@ -135,7 +140,9 @@ class OtlpHttpMiddleware:
             raise MethodNotAllowed(f"{service.path} takes POST.")
         if media_type not in {answers.PROTOBUF, answers.JSON}:
             raise UnsupportedMediaType(f"Content-Type must be {answers.PROTOBUF} or {answers.JSON}.")
-        coding = headers.get(b"content-encoding", b"identity").strip().lower().decode("latin-1") or "identity"
+        coding = "identity"
+        if sent_coding := headers.get(b"content-encoding"):
+            coding = sent_coding.strip().lower().decode("latin-1") or "identity"
         if coding not in _CODINGS:
             raise UnsupportedMediaType(f"Content-Encoding must be one of {', '.join(CODINGS)}.")
         admission, intake = self._parts()
@@ -186,11 +193,8 @@ class OtlpHttpMiddleware:
         vary = (b"vary", b"origin")
         return [(b"access-control-allow-origin", origin), expose, vary] if origin in self._origins else [vary]
 
-    def _book(self, service: ExportService, outcome: str, started: float) -> None:
-        self._metrics.requests.labels("http", service.signal.name, outcome).inc()
-        self._metrics.duration.labels("http", service.signal.name).observe(self._clock.monotonic() - started)
 
-
+_MEDIA_TYPES = {answers.PROTOBUF.encode(): answers.PROTOBUF, answers.JSON.encode(): answers.JSON}
 _CODINGS = frozenset({*CODINGS, "x-gzip"})
 _PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"POST"),

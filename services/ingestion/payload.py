@@ -1,11 +1,11 @@
 """The request messages of OTLP, as upb knows them."""
 
 from google.protobuf.message import DecodeError, Message
-from libs.common.bus.protocol import Record
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from libs.common.bus.protocol import Record
 from services.ingestion.signals import LOGS, METRICS, TRACES, Signal
 
 REQUESTS: dict[str, type[Message]] = {

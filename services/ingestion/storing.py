@@ -65,15 +65,20 @@ class BatchStore:
         The engine notes a token just before it makes the part visible; killed between the two, it drops the retry of rows it
         never kept. Rare, and without this check silent.
         """
-        stored = await self._repository.stored_rows(batch)
-        missing = [r for r in batch.records if batch.expected_rows[r.offset] and not stored.get(r.offset)]
-        if missing:
+        attempt = 0
+        while True:
+            stored = await self._repository.stored_rows(batch)
+            missing = [r for r in batch.records if batch.expected_rows[r.offset] and not stored.get(r.offset)]
+            if not missing:
+                break
+            attempt += 1
             hole = batch.of(missing)
             log.warning(
                 "store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing)
             )
             self._metrics.holes.labels(signal=batch.signal.name).inc(len(missing))
-            await self._repository.insert(hole, f"{hole.token}-again")
+            # A further token each time: this insert can end between the two steps as well.
+            await self._repository.insert(hole, f"{hole.token}-{len(missing)}-again-{attempt}")
         partial = [o for o, rows in stored.items() if o in batch.expected_rows and rows != batch.expected_rows[o]]
         if partial:
             log.error("rows in the store differ from rows sent", token=batch.token, offsets=partial[:20])

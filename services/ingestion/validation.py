@@ -5,7 +5,6 @@ could file. Ordinary requests leave as the bytes they came in. Only a request wi
 without it, and answered with a partial success (OTLP 1.x, "Partial Success").
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -54,8 +53,17 @@ class Verdict:
     """
 
     payloads: list[tuple[bytes, int]] = field(default_factory=list)
-    rejected: Counter[str] = field(default_factory=Counter)
+    rejected: dict[str, int] = field(default_factory=dict)
     odd_times: int = 0
+
+    def reject(self, reason: str, records: int) -> None:
+        """Book refused records."""
+        self.rejected[reason] = self.rejected.get(reason, 0) + records
+
+    @property
+    def rejected_records(self) -> int:
+        """Records refused, for whatever reason."""
+        return sum(self.rejected.values())
 
     @property
     def records(self) -> int:
@@ -68,9 +76,9 @@ class Verdict:
         if self.rejected:
             why = "; ".join(
                 f"{count}: {REASONS[reason].format(**limits._asdict())}"
-                for reason, count in self.rejected.most_common()
+                for reason, count in sorted(self.rejected.items())
             )
-            remarks.append(f"{self.rejected.total()} {service.records} rejected ({why}).")
+            remarks.append(f"{self.rejected_records} {service.records} rejected ({why}).")
         if self.odd_times:
             remarks.append(
                 f"{self.odd_times} {service.records} accepted whose time is more than {limits.past_ns // 86_400_000_000_000} "
@@ -95,7 +103,7 @@ def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -
     except wire.WireFault as fault:
         raise _malformed(service, body, f"the message: {fault}") from None
     if parts.dropped:
-        verdict.rejected["too_large"] = parts.dropped
+        verdict.reject("too_large", parts.dropped)
     for part in parts.messages:
         _judge(service, part, limits, now_ns, verdict)
     return verdict
@@ -222,7 +230,7 @@ class _Examination:
     changed: bool = False
 
     def reject(self, reason: str, records: int) -> None:
-        self.verdict.rejected[reason] += records
+        self.verdict.reject(reason, records)
         self.changed = True
 
     def keep(

@@ -25,7 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from libs.common.bus.kafka.buffer import FetchBuffer
-from libs.common.bus.kafka.connection import client_options, unavailable_when_away
+from libs.common.bus.kafka.connection import client_options, stop, unavailable_when_away
 from libs.common.bus.listening import ListenerFailed, tell
 from libs.common.bus.protocol import Position, RebalanceListener, Record, TopicPartition
 from libs.common.clock import Clock
@@ -96,6 +96,7 @@ class KafkaConsumer:
         self._clock = clock
         self._rebalances = _Rebalances()
         self._kafka: AIOKafkaConsumer | None = None
+        self._starting: asyncio.Task[AIOKafkaConsumer] | None = None
         self._admin: AIOKafkaAdminClient | None = None
         self._admin_lock = asyncio.Lock()
         self._owned: set[TopicPartition] = set()
@@ -121,7 +122,7 @@ class KafkaConsumer:
                 self._away = False
             except ListenerFailed as failed:
                 raise failed.error from None
-            except (BusUnavailable, KafkaError) as error:
+            except (BusUnavailable, KafkaError, TimeoutError) as error:
                 if not self._away:
                     log.warning("bus_away", transport="kafka", group=self._group, error=repr(error))
                 self._away = True
@@ -148,7 +149,9 @@ class KafkaConsumer:
                     await self._kafka.commit(offsets)
         except BusUnavailable as error:
             if isinstance(error.__cause__, (CommitFailedError, IllegalStateError)):
-                raise CommitFenced(f"Group {self._group} has rebalanced: {error.__cause__}") from None
+                raise CommitFenced(
+                    f"Group {self._group} has rebalanced; read on from the committed position."
+                ) from None
             raise
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -201,8 +204,11 @@ class KafkaConsumer:
         finally:
             self._owned.clear()
             self._rebalances.close()
+            if self._starting is not None and not self._starting.done():
+                self._starting.cancel()
+                await asyncio.wait([self._starting])
             if self._kafka is not None:
-                await self._stop(self._kafka)
+                await stop(self._kafka, self._settings.timeout_seconds)
             if self._admin is not None:
                 with suppress(KafkaError, OSError):
                     await self._admin.close()
@@ -214,36 +220,40 @@ class KafkaConsumer:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._kafka is None:
-            session_ms = int(self._settings.session_timeout_seconds * 1000)
-            interval_ms = int(self._settings.max_poll_interval_seconds * 1000)
-            kafka = AIOKafkaConsumer(
-                **client_options(self._settings),
-                group_id=self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="none",  # the gap must be told
-                isolation_level="read_committed",
-                fetch_max_bytes=self._settings.max_record_bytes,
-                max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
-                session_timeout_ms=session_ms,
-                heartbeat_interval_ms=session_ms // 3,
-                max_poll_interval_ms=interval_ms,
-                rebalance_timeout_ms=interval_ms,
-            )
-            try:
-                async with asyncio.timeout(self._settings.timeout_seconds):
-                    await kafka.start()
-            except BaseException:
-                await self._stop(kafka)
-                raise
-            # Not earlier: start() would wait for the first assignment, and that waits for poll.
-            kafka.subscribe(self._topics, listener=self._rebalances)
-            self._kafka = kafka
+            if self._starting is None or self._starting.done():
+                self._starting = asyncio.create_task(self._start(), name=f"kafka-consumer-start-{self._group}")
+            # Shielded, because polls that are cancelled early would start over each time.
+            return await asyncio.shield(self._starting)
         return self._kafka
 
-    async def _stop(self, kafka: AIOKafkaConsumer) -> None:
-        with suppress(KafkaError, OSError, TimeoutError):
+    async def _start(self) -> AIOKafkaConsumer:
+        session_ms = int(self._settings.session_timeout_seconds * 1000)
+        interval_ms = int(self._settings.max_poll_interval_seconds * 1000)
+        kafka = AIOKafkaConsumer(
+            **client_options(self._settings),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # the gap must be told
+            isolation_level="read_committed",
+            fetch_max_bytes=self._settings.max_record_bytes,
+            max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // 3,
+            max_poll_interval_ms=interval_ms,
+            rebalance_timeout_ms=interval_ms,
+        )
+        try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                await kafka.stop()
+                await kafka.start()
+                # Before subscribing, because aiokafka looks for missing topics again only when its metadata gets old.
+                _check_topics(self._topics, await kafka.topics())
+        except BaseException:
+            await stop(kafka, self._settings.timeout_seconds)
+            raise
+        # Not before start(), which would wait for the first assignment, which waits for poll.
+        kafka.subscribe(self._topics, listener=self._rebalances)
+        self._kafka = kafka
+        return kafka
 
     async def _rebalance(self) -> None:
         self._rebalances.arrived.clear()
@@ -331,6 +341,11 @@ class KafkaConsumer:
                     raise
                 self._admin = admin
             return self._admin
+
+
+def _check_topics(wanted: Collection[str], existing: Collection[str]) -> None:
+    if missing := set(wanted) - set(existing):
+        raise BusUnavailable(f"The event bus has no topic {min(missing)}; run the migration, which declares topics.")
 
 
 def _ours(tp: KafkaPartition) -> TopicPartition:

@@ -39,7 +39,7 @@ _BATCH_RECORDS = 1024
 _ROUND_BYTES = 16 * 1024**2
 # Longer than any retry: how long Redis remembers a sender that has stopped.
 _SENDER_TTL_MS = 3_600_000
-_TOPIC_TTL_SECONDS = 30.0
+_TOPIC_SECONDS = 30.0
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 
 
@@ -77,7 +77,8 @@ class RedisProducer:
         self._queues: dict[TopicPartition, deque[_Waiting]] = {}
         self._work = asyncio.Event()
         self._closing = False
-        self._partitions: dict[str, tuple[float, int]] = {}
+        self._partitions: dict[str, int] = {}
+        self._asking = asyncio.Lock()
 
     async def send(
         self, topic: str, value: bytes, *, key: bytes | None, headers: Headers, partition: int | None
@@ -106,22 +107,26 @@ class RedisProducer:
         await self._bus.check()
 
     async def _partition_count(self, topic: str) -> int:
-        now = self._clock.monotonic()
-        known = self._partitions.get(topic)
-        if known is not None and now - known[0] < _TOPIC_TTL_SECONDS:
-            return known[1]
-        try:
-            with unavailable_when_away():
-                count = int(await self._bus.client.hget(topic_key(topic), "partitions") or 0)
-        except BusUnavailable:
-            # Partitions never become fewer, so what was known serves while Redis is away; the send waits for it.
-            if known is None:
-                raise
-            return known[1]
+        if topic not in self._partitions:
+            async with self._asking:  # in the order of the calls, and only the first one asks
+                if topic not in self._partitions:
+                    await self._ask_partitions(topic)
+        return self._partitions[topic]
+
+    async def _ask_partitions(self, topic: str) -> None:
+        with unavailable_when_away():
+            count = int(await self._bus.client.hget(topic_key(topic), "partitions") or 0)
         if count == 0:
             raise BusUnavailable(f"The event bus has no topic {topic}; run the migration, which declares topics.")
-        self._partitions[topic] = (now, count)
-        return count
+        self._partitions[topic] = count
+
+    async def watch_partitions(self) -> None:
+        """Notice partitions that are added later. Apart from `send`, which would lose its order by waiting for this."""
+        while True:
+            await self._clock.sleep(_TOPIC_SECONDS)
+            for topic in list(self._partitions):
+                with suppress(BusUnavailable):
+                    await self._ask_partitions(topic)
 
     async def run(self) -> None:
         """Send what waits, until `drain` is called and nothing waits. The owner awaits it."""
@@ -237,11 +242,13 @@ async def open_redis_producer(bus: RedisBus, settings: BusSettings, clock: Clock
     """A running producer. Leaving sends what waits, for at most the settings' timeout."""
     producer = RedisProducer(bus, settings, clock)
     running = asyncio.create_task(producer.run(), name="redis-producer")
+    watching = asyncio.create_task(producer.watch_partitions(), name="redis-producer-partitions")
     try:
         yield producer
     finally:
         producer.drain()
         await asyncio.wait([running], timeout=settings.timeout_seconds)
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        for task in (running, watching):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

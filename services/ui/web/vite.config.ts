@@ -1,0 +1,47 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+/**
+ * Puts src/theme-boot.js in front of the first paint. It has to be a blocking file of its own: as a module it would run
+ * after the page flashed in the wrong theme, and inline the content security policy would refuse it.
+ */
+function themeBoot(): Plugin {
+  const source = readFileSync(new URL("src/theme-boot.js", import.meta.url), "utf8");
+  const fileName = `assets/theme-boot-${createHash("sha256").update(source).digest("hex").slice(0, 8)}.js`;
+  return {
+    name: "theme-boot",
+    configureServer(server) {
+      server.middlewares.use(`/${fileName}`, (_request, response) => {
+        response.setHeader("Content-Type", "text/javascript").end(source);
+      });
+    },
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName, source });
+    },
+    transformIndexHtml: () => [{ tag: "script", attrs: { src: `/${fileName}` }, injectTo: "head-prepend" }],
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), themeBoot()],
+  build: {
+    outDir: "../static",
+    emptyOutDir: true,
+    target: ["chrome123", "firefox120", "safari17.5"],
+    // Small images as data URIs would need `data:` in more places of the content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    host: "127.0.0.1",
+    port: 5173,
+    proxy: { "/api": process.env["AIRIS_WEB_API"] ?? "http://127.0.0.1:3000" },
+  },
+  test: {
+    include: ["tests/**/*.test.{ts,tsx}"],
+    environment: "node",
+  },
+});

@@ -1,0 +1,33 @@
+"""Every test here runs on every transport."""
+
+from collections.abc import Callable
+
+import pytest
+
+from libs.common.settings import BusSettings
+from tests.contract.bus.harness import KafkaTransport, MemoryTransport, RedisTransport, Transport
+
+# Short, so that tests need not wait long for the dead to be noticed.
+SHORT = {"timeout_seconds": 8.0, "session_timeout_seconds": 2.0, "max_record_bytes": 2**20}
+
+
+@pytest.fixture(params=["memory", "redis", "kafka"])
+def make_bus(request: pytest.FixtureRequest) -> Callable[..., Transport]:
+    """Make a transport with these settings."""
+
+    def make(**settings: object) -> Transport:
+        values = SHORT | settings
+        if request.param == "memory":
+            return MemoryTransport(BusSettings(**values))
+        if request.param == "redis":
+            server = request.getfixturevalue("own_redis_server")
+            return RedisTransport(BusSettings(url=server.url, **values), server)
+        cluster = request.getfixturevalue("kafka_cluster")
+        return KafkaTransport(BusSettings(url=cluster.url, **values), cluster)
+
+    return make
+
+
+@pytest.fixture
+def bus(make_bus: Callable[..., Transport]) -> Transport:
+    return make_bus()
