@@ -219,7 +219,7 @@ async def test_an_administrator_of_another_tenant_is_not_moved(gateway: GatewayU
 
 async def test_what_is_stored_is_stored_as_it_was_sent(gateway: GatewayUnderTest) -> None:
     await gateway.sign_in(await gateway.add_tenant("acme"))
-    name = "it's {a:String} \\ key; -- \N{SNOWMAN} \"x\" `y` \t"
+    name = 'it\'s {a:String} \\ key; -- \N{SNOWMAN} "x" `y` \t'
     await gateway.browser.post("/api/v1/api-keys", json={"name": name, "scopes": ["ingest"]})
     (listed,) = (await gateway.browser.get("/api/v1/api-keys")).json()["api_keys"]
     assert listed["name"] == name.strip()
@@ -230,9 +230,7 @@ async def test_what_is_stored_is_stored_as_it_was_sent(gateway: GatewayUnderTest
 async def test_requests_of_one_key_share_a_bucket_of_the_burst(gateway: GatewayUnderTest) -> None:
     await gateway.add_tenant("acme")
     key, other = await gateway.add_key("acme"), await gateway.add_key("acme")
-    answers = await asyncio.gather(
-        *(gateway.script.get("/api/v1/services", headers=bearer(key)) for _ in range(260))
-    )
+    answers = await asyncio.gather(*(gateway.script.get("/api/v1/services", headers=bearer(key)) for _ in range(260)))
     limited = [answer for answer in answers if answer.status_code == 429]
     passed = [answer for answer in answers if answer.status_code == 200]
     # The real bucket refills at 50 a second meanwhile.
