@@ -57,9 +57,7 @@ async def test_everything_under_api_asks_who_you_are(gateway: GatewayUnderTest, 
     ["", "Bearer", "Bearer ", "Bearer x", "Basic YWRhOng=", "airis_aaaaaaaaaaaa_" + "A" * 43, "Bearer airis_x_y",
      "Bearer airis_aaaaaaaaaaaa_" + "A" * 43, "Bearer a b c", "\xff", "Bearer \xff"],
 )  # fmt: skip
-async def test_a_wrong_key_is_refused_even_beside_a_good_session(
-    gateway: GatewayUnderTest, authorization: str
-) -> None:
+async def test_a_wrong_key_is_refused_even_beside_a_good_session(gateway: GatewayUnderTest, authorization: str) -> None:
     await gateway.sign_in(await gateway.add_tenant("acme"))
     headers = {"Authorization": authorization.encode("latin-1")}
     assert problem(await gateway.browser.get("/api/v1/services", headers=headers)) == (401, "unauthenticated")
@@ -136,9 +134,7 @@ async def test_keys_do_not_manage_keys_and_neither_does_everybody(gateway: Gatew
 )  # fmt: skip
 async def test_a_key_that_makes_no_sense_is_not_made(gateway: GatewayUnderTest, body: bytes) -> None:
     await gateway.sign_in(await gateway.add_tenant("acme"))
-    answer = await gateway.browser.post(
-        "/api/v1/api-keys", content=body, headers={"Content-Type": "application/json"}
-    )
+    answer = await gateway.browser.post("/api/v1/api-keys", content=body, headers={"Content-Type": "application/json"})
     assert problem(answer) == (400, "invalid-request")
     assert gateway.clickhouse.keys == {}
 
@@ -293,9 +289,7 @@ async def test_forms_and_plain_text_do_not_sign_in(gateway: GatewayUnderTest) ->
     email = await gateway.add_tenant("acme")
     text = f'{{"email":"{email}","password":"{PASSWORD}"}}'
     for media_type in ("text/plain", "application/x-www-form-urlencoded"):
-        answer = await gateway.script.post(
-            "/api/v1/auth/sign-in", content=text, headers={"Content-Type": media_type}
-        )
+        answer = await gateway.script.post("/api/v1/auth/sign-in", content=text, headers={"Content-Type": media_type})
         assert problem(answer) == (400, "invalid-request")
 
 
