@@ -65,7 +65,7 @@ def check_redis(layout: Layout, made: Secrets) -> Iterator[Finding]:
             port=layout.ports.redis, password=made.redis_password, socket_timeout=SECONDS, decode_responses=True
         ) as client:
             info: dict[str, Any] = {**client.info("persistence"), **client.info("memory")}
-            policy = client.config_get("appendfsync", "appendonly")
+            policy = {**client.config_get("appendfsync"), **client.config_get("appendonly")}
     except RedisError as error:
         yield problem("redis log", str(error), "airis logs redis")
         return

@@ -110,7 +110,7 @@ class BusSettings(SettingsGroup):
     # Redis Streams live in memory: beyond this per topic, sends are refused rather than the machine eaten.
     max_backlog_bytes: int = Field(default=1024**3, ge=1024)
     # OTLP packs four to eight times with lz4, for a few per cent of the time it took to make.
-    compression: Literal["lz4", "none"] = "lz4"
+    compression: Literal["snappy", "zstd", "lz4", "none"] = "snappy"
     # Without a sign of life for this long a consumer is dead. Kafka brokers accept no less than 6 s by default.
     session_timeout_seconds: float = Field(default=6.0, gt=0, le=300)
     # A consumer that has not polled for this long is stuck, and others take over.

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from libs.common.auth.api_keys import SCOPES, generate_api_key
 from libs.embedded.health import Check, HttpReady, RedisReady
 
 ADMIN_EMAIL = "admin@airis.local"
@@ -61,6 +60,9 @@ class Secrets:
     @classmethod
     def make(cls) -> "Secrets":
         """Fresh ones, kept nowhere."""
+        # Here and not above, because the supervisor lives long and never needs the store's client.
+        from libs.common.auth.api_keys import SCOPES, generate_api_key  # noqa: PLC0415
+
         return cls(
             identity=secrets.token_urlsafe(48),
             session=secrets.token_urlsafe(48),

@@ -69,14 +69,15 @@ def end(processes: Iterable[ProcessId], patience_seconds: float) -> list[Process
     waiting = [process for process in processes if process.alive]
     for process in waiting:
         process.send(signal.SIGTERM)
-    waiting = _until_gone(waiting, patience_seconds)
+    waiting = until_gone(waiting, patience_seconds)
     for process in waiting:
         process.send(signal.SIGKILL)
-    _until_gone(waiting, 5.0)
+    until_gone(waiting, 5.0)
     return waiting
 
 
-def _until_gone(processes: list[ProcessId], seconds: float) -> list[ProcessId]:
+def until_gone(processes: list[ProcessId], seconds: float) -> list[ProcessId]:
+    """Wait for all of them to end; returns those that have not."""
     deadline = time.monotonic() + seconds
     while (alive := [process for process in processes if process.alive]) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -21,11 +21,9 @@ from dataclasses import asdict, dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-import psutil
-
 from libs.embedded.health import first_problem
 from libs.embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, ProcessSpec, Secrets, processes, write_private
-from libs.embedded.processes import belonging_to, end
+from libs.embedded.processes import belonging_to, end, identify
 from libs.embedded.redis import redis_command
 
 START_SECONDS = 60.0
@@ -160,6 +158,9 @@ class Supervisor:
         self._secrets = made
         self._environment = {**os.environ, **layout.environment(made), "PYTHONUNBUFFERED": "1"}
         self._phase, self._message = "starting", "starting"
+        identity = identify(os.getpid())
+        assert identity is not None, "a running process is there"
+        self._identity = identity
         self._supervised: list[Supervised] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -240,7 +241,7 @@ class Supervisor:
             {
                 "phase": self._phase,
                 "message": self._message,
-                "supervisor": {"pid": os.getpid(), "created": psutil.Process().create_time()},
+                "supervisor": asdict(self._identity),
                 "ports": asdict(layout.ports),
                 "demo": layout.demo,
                 "processes": {one.spec.name: asdict(one.status) for one in self._supervised},

@@ -19,6 +19,7 @@ from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp_grpc import serve_grpc
 from services.ingestion.otlp_http import OtlpHttp
+from services.ingestion.outbox import Outbox
 from services.ingestion.settings import ReceiverSettings
 from services.ingestion.validation import Limits
 
@@ -40,7 +41,9 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Ot
             rates = TenantRates(settings.tenant_bytes_per_second, settings.tenant_burst_seconds, clock)
             admission = Admission(connections.keys, in_flight, rates)
             limits = Limits(max_message_bytes=settings.max_message_bytes, max_attributes=settings.max_attributes)
-            intake = Intake(connections.producer, limits, clock, metrics)
+            outbox = Outbox(connections.producer)
+            stack.push_async_callback(outbox.close)
+            intake = Intake(outbox, limits, clock, metrics)
             app.state.parts = (admission, intake)
             readiness.add("bus", connections.producer.check)
             readiness.add("api_keys", connections.check_keys, required=False)

@@ -101,6 +101,8 @@ def _open_engine(arguments: argparse.Namespace) -> tuple[Path, Engine]:
     except OSError as error:
         os.close(lock)
         raise EngineUnavailable(f"another process has {path} open; stop it first") from error
+    # The engine keeps compiled schemas in __cache__ below where it stands, whatever format_schema_path says.
+    os.chdir(path)
     try:
         return path, Engine(str(path), str(configuration))
     except RuntimeError as error:

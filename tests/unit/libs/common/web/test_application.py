@@ -147,7 +147,7 @@ async def test_a_crash_in_the_middle_of_a_response_breaks_the_connection(world: 
     assert world.count(method="GET", route="/api/v2/half", status=200) == 1
 
 
-async def test_a_cancelled_request_is_booked_as_left_by_its_client(world: World) -> None:
+async def test_a_request_cancelled_by_the_end_of_a_drain_is_booked_as_such(world: World) -> None:
     entered = asyncio.Event()
 
     @world.app.get("/slow")
@@ -161,7 +161,8 @@ async def test_a_cancelled_request_is_booked_as_left_by_its_client(world: World)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
-    assert world.count(method="GET", route="/slow", status=499) == 1
+    assert world.count(method="GET", route="/slow", status=503) == 1
+    assert sample_value(world.registry, "airis_http_errors_total", service="test", error="shutting-down") == 1
 
 
 async def test_a_request_continues_its_callers_trace(world: World) -> None:
