@@ -82,6 +82,7 @@ class Running:
     peer: Peer
     url: str
     client: httpx.AsyncClient
+    peer_host: str
 
     def outcome(self, upstream: str, outcome: str) -> float:
         return self.gateway.metric("airis_gateway_upstream_requests_total", upstream=upstream, outcome=outcome)
@@ -101,7 +102,7 @@ async def running(handler: Handler, **settings: object) -> AsyncIterator[Running
         state: State = {**gateway.state, "upstreams": upstreams}
         url = await stack.enter_async_context(served(with_state(gateway.app, state)))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=10, trust_env=False))
-        yield Running(gateway, peer, url, client)
+        yield Running(gateway, peer, url, client, address.removeprefix("http://"))
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
@@ -314,6 +315,46 @@ async def test_paths_and_queries_arrive_byte_for_byte() -> None:
             writer.close()
         arrived = [seen["raw_path"] + (b"?" + seen["query"] if seen["query"] else b"") for seen in test.peer.seen]
         assert arrived == [targets[0], targets[1], b"/", targets[3], b"/a?b?c"]
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        pytest.param(
+            b"Content-Length: 3\r\nTransfer-Encoding: chunked", b"0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n", id="CL.TE"
+        ),
+        pytest.param(b"Transfer-Encoding: chunked\r\nContent-Length: 3", b"8\r\nSMUGGLED\r\n0\r\n\r\n", id="TE.CL"),
+        pytest.param(b"Content-Length: 3\r\nContent-Length: 4", b"abcd", id="two lengths"),
+        pytest.param(b"Content-Length: +3", b"abc", id="a sign"),
+        pytest.param(b"Transfer-Encoding: xchunked", b"0\r\n\r\n", id="another coding"),
+        pytest.param(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"0\r\n\r\n", id="two codings"),
+        pytest.param(b"Content-Length: 3\r\nX-Odd: a\x01b", b"abc", id="a control character"),
+        pytest.param(b"Content-Length: 3\r\nX Odd: a", b"abc", id="a space in a name"),
+        pytest.param(b"Content-Length: 3\r\nX-Odd: \xff\xfe", b"abc", id="bytes beyond ASCII"),
+        pytest.param(b"Content-Length: 3\r\nConnection: content-length, host", b"abc", id="what Connection names"),
+    ],
+)
+async def test_requests_with_two_meanings_have_one_here_and_there(head: bytes, body: bytes) -> None:
+    """Whatever the server takes must reach the upstream as one request, with the body the server saw."""
+
+    async def handler(peer: Peer, scope: Scope, receive: Receive, send: Send) -> None:
+        await peer.drain(receive)
+        await respond(send)
+
+    async with running(handler) as test:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(test.url.rsplit(":", 1)[1]))
+        writer.write(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + body)
+        status = (await reader.readline()).split()[1]
+        writer.close()
+        if status == b"200":
+            (seen,) = test.peer.seen
+            assert seen["raw_path"] == b"/v1/traces"
+            framing = [name for name, _ in seen["headers"] if name in {"content-length", "transfer-encoding"}]
+            assert len(framing) == 1
+            assert [value for name, value in seen["headers"] if name == "host"] == [test.peer_host]
+        else:
+            assert status == b"400"
+            assert b"SMUGGLED" not in b"".join(test.peer.received)
 
 
 async def test_answers_without_a_body_keep_their_headers_and_the_connection() -> None:
