@@ -148,7 +148,10 @@ def redis(call: Call, host: str, command: str, key: str) -> Process[None]:
     }
     started = call.now_ns
     with call.operation(
-        command, kind=SpanKind.CLIENT, scope="shop.db.redis", attributes=measured | {"db.query.text": f"{command} {key}"}
+        command,
+        kind=SpanKind.CLIENT,
+        scope="shop.db.redis",
+        attributes=measured | {"db.query.text": f"{command} {key}"},
     ) as client:
         try:
             if call.random.random() < 0.0003:
@@ -166,7 +169,9 @@ def redis(call: Call, host: str, command: str, key: str) -> Process[None]:
             client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
 
 
-def cached(call: Call, host: str, cache: str, key: str, seconds: float, load: Callable[[], Process[Any]]) -> Process[bool]:
+def cached(
+    call: Call, host: str, cache: str, key: str, seconds: float, load: Callable[[], Process[Any]]
+) -> Process[bool]:
     """Look up `cache:key`, `load` it when it is not there; whether it was a hit. A broken cache is a miss."""
     name = f"{cache}:{key}"
     expiries = call.world.expiries
