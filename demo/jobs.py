@@ -118,7 +118,7 @@ def _starve_orders_pool(world: World) -> Process[None]:
             yield from world.kernel.pause(0.05)
 
     yield from world.kernel.gather(
-        *(worker(instance) for instance in world.fleet.instances["checkout"] for _ in range(ORDERS.pool_size + 3))
+        *(worker(instance) for instance in world.fleet.instances["checkout"] for _ in range(ORDERS.pool_size + 6))
     )
 
 

@@ -43,7 +43,7 @@ class Exporters:
     def shutdown(self) -> None:
         """Take nothing more; an export that waits for its next attempt gives up at once."""
         self.spans.shutdown()
-        self.logs.shutdown()
+        self.logs.shutdown()  # type: ignore[no-untyped-call]  # the SDK forgot the annotation
         self.metrics.shutdown()
 
 

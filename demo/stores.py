@@ -211,8 +211,19 @@ def search_index(call: Call, index: str, text: str, latency: Latency, hits: int)
         scope="shop.db.opensearch",
         attributes=measured | {"db.query.text": body, "db.response.returned_rows": hits, "shop.search.text": text},
     ) as client:
-        yield from call.pause(latency.draw(call.random) * call.world.slowdown())
-        client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
+        try:
+            yield from call.pause(latency.draw(call.random) * call.world.slowdown())
+            if call.random.random() < 0.004:
+                measured |= {"error.type": "opensearchpy.exceptions.TransportError", "db.response.status_code": "429"}
+                client.span.set_attribute("db.response.status_code", "429")
+                raise AppError(
+                    "opensearchpy.exceptions.TransportError",
+                    "TransportError(429, 'circuit_breaking_exception', '[parent] Data too large')",
+                    status=503,
+                    origin=("opensearchpy/_async/transport.py", "perform_request", "raise e"),
+                )
+        finally:
+            client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from demo.calls import Call, serve_http
+from demo.calls import INFO, Call, serve_http
 from demo.kernel import Process
 from demo.shop.products import CATEGORIES, CURRENCIES, category, some_product
 from demo.world import World
@@ -89,7 +89,10 @@ class Traffic:
             "user_agent.original": shopper.browser,
         }
         call = Call(self._world, instance, random, shopper.baggage, Context())
-        yield from serve_http(call, endpoint, params, edge)
+        started = call.now_ns
+        reply = yield from serve_http(call, endpoint, params, edge)
+        path = endpoint.format_map(params)
+        call.log(INFO, f"{shopper.address} {path} {reply.status} {(call.now_ns - started) / 1e6:.1f}ms")
 
     def _choose(self, shopper: Shopper, random: Random) -> tuple[str, dict[str, Any]]:
         """What the shopper does next, with the parameters of the endpoint."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from demo.calls import INFO, WARN, Call, stable
-from demo.failures import Rejected
+from demo.failures import AppError, Rejected
 from demo.kernel import Process
 from demo.latency import Latency
 from demo.stores import Database, External, Statement, cached, query, redis, request, search_index
@@ -52,6 +52,10 @@ def category(call: Call, category: str) -> Process[Body]:
     call.note(category=category)
     yield from call.compute(_SMALL)
     yield from query(call, CATALOG, _CATEGORY, rows=24)
+    if call.random.random() < 0.012:  # every shop has a bug that nobody has found worth fixing
+        raise AppError(
+            "KeyError", "'thumbnail'", origin=("shop/catalog/mapping.py", "to_card", 'image=row["thumbnail"],')
+        )
     return {}
 
 
@@ -81,6 +85,9 @@ def recommend(call: Call, session_id: str) -> Process[Body]:
         "score candidates", attributes={"shop.model.name": "two-tower", "shop.model.candidates": 200}
     ) as scoring:
         yield from scoring.compute(_MODEL)
+        if call.random.random() < 0.006:
+            scoring.log(INFO, "model shard evicted, loading it again")
+            yield from scoring.pause(call.random.uniform(0.6, 2.0))
         if call.instance.memory_pressure > 0.8:
             scoring.log(
                 WARN,

@@ -119,7 +119,7 @@ def _mail(call: Call, template: str, order_id: str) -> Process[None]:
                 "/v1/messages",
                 timeout=8.0,
                 attempt=attempt,
-                seconds=call.random.uniform(5.0, 14.0) if slow else None,
+                seconds=call.random.uniform(6.0, 20.0) if slow else None,
             )
         except AppError as error:
             failure = error
