@@ -13,7 +13,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from libs.embedded.layout import Layout, Secrets
-from tests.fixtures.product import Product, running_product
+from tests.fixtures.installation import Installation, running_installation
 
 SPANS = 25
 SENDERS = 6
@@ -71,18 +71,18 @@ async def send(layout: Layout, made: Secrets, ledger: Ledger, stop: asyncio.Even
 
 @pytest.mark.timeout(240)
 async def test_killing_any_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    async with running_product(tmp_path / "airis", without=frozenset({"platform"})) as product:
-        await kill_each(product)
+    async with running_installation(tmp_path / "airis", without=frozenset({"platform"})) as installation:
+        await kill_each(installation)
 
 
-async def kill_each(product: Product) -> None:
+async def kill_each(installation: Installation) -> None:
     ledger, stop = Ledger(), asyncio.Event()
-    senders = [asyncio.create_task(send(product.layout, product.made, ledger, stop)) for _ in range(SENDERS)]
+    senders = [asyncio.create_task(send(installation.layout, installation.made, ledger, stop)) for _ in range(SENDERS)]
     await asyncio.sleep(2)
     for name in ("writer", "receiver", "clickhouse", "redis", "writer", "clickhouse"):
-        before = product.state()[name]["pid"]
+        before = installation.state()[name]["pid"]
         os.kill(before, signal.SIGKILL)
-        await product.ready(name, other_than=before)
+        await installation.ready(name, other_than=before)
         acknowledged = len(ledger.acknowledged)
         async with asyncio.timeout(30):  # it takes traffic again
             while len(ledger.acknowledged) <= acknowledged:
@@ -94,15 +94,15 @@ async def kill_each(product: Product) -> None:
 
     async with asyncio.timeout(60):
         while True:
-            rows = await product.sql("SELECT lower(hex(span_id)) AS id FROM spans")
+            rows = await installation.sql("SELECT lower(hex(span_id)) AS id FROM spans")
             stored = Counter(str(row["id"]) for row in rows)
             if ledger.acknowledged <= stored.keys():
                 break
             await asyncio.sleep(0.5)
     await asyncio.sleep(2)
-    rows = await product.sql("SELECT lower(hex(span_id)) AS id FROM spans")
+    rows = await installation.sql("SELECT lower(hex(span_id)) AS id FROM spans")
     stored = Counter(str(row["id"]) for row in rows)
     assert [span for span, count in stored.items() if count > 1] == []
     assert stored.keys() <= ledger.acknowledged | ledger.unknown
-    rollup = await product.sql("SELECT sum(request_count) AS requests FROM red_1m")
+    rollup = await installation.sql("SELECT sum(request_count) AS requests FROM red_1m")
     assert rollup[0]["requests"] == len(rows)

@@ -37,9 +37,7 @@ class Shop:
     def __init__(self, *, rate: float = 5.0, seed: str = "test", start_ns: int = START_NS) -> None:
         self._spans = InMemorySpanExporter()
         self._logs = InMemoryLogRecordExporter()
-        pipeline = Pipeline(
-            SimpleSpanProcessor(self._spans), SimpleLogRecordProcessor(self._logs), NoMetricExporter()
-        )
+        pipeline = Pipeline(SimpleSpanProcessor(self._spans), SimpleLogRecordProcessor(self._logs), NoMetricExporter())
         self.simulation = Simulation(pipeline, start_ns=start_ns, rate=rate, seed=seed)
 
     def run(self, seconds: float, *faults: str) -> "Shop":
