@@ -263,7 +263,7 @@ class Call:
             "server.address": service,
             "server.port": callee.service.port,
         }
-        started = self.now_ns
+        started, code = self.now_ns, "CANCELLED"
         with self.operation(method, kind=SpanKind.CLIENT, scope="shop.rpc.client", attributes=measured) as client:
             try:
                 reply = yield from client.connect(callee, timeout, serve_rpc, method, params)

@@ -95,7 +95,11 @@ def bad_answer(status: int, url: str) -> AppError:
         f"Server error '{status}' for url '{url}'",
         status=502 if status != 503 else 503,
         rpc_status="UNAVAILABLE",
-        origin=("httpx/_models.py", "raise_for_status", "raise HTTPStatusError(message, request=request, response=self)"),
+        origin=(
+            "httpx/_models.py",
+            "raise_for_status",
+            "raise HTTPStatusError(message, request=request, response=self)",
+        ),
     )
 
 
@@ -105,5 +109,9 @@ def rpc_failed(code: str, method: str) -> AppError:
         f"{method} ended with {code}",
         status=503 if code in {"UNAVAILABLE", "RESOURCE_EXHAUSTED"} else 502,
         rpc_status=code,
-        origin=("grpc/aio/_call.py", "_raise_for_status", "raise _create_rpc_error(await self.initial_metadata(), status)"),
+        origin=(
+            "grpc/aio/_call.py",
+            "_raise_for_status",
+            "raise _create_rpc_error(await self.initial_metadata(), status)",
+        ),
     )

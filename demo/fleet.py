@@ -1,6 +1,6 @@
 """The shop's services and their running instances: who they are, what they run, how they feel."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -108,24 +108,18 @@ class Instance:
         return min(1.0, self.leaked_mib / room)
 
     def pool(self, name: str, size: int) -> Pool:
-        """The instance's connection pool of this name."""
-        if (pool := self.pools.get(name)) is None:
+        """The instance's connection pool of this name, made on first use."""
+        if name not in self.pools:
             pool = self.pools[name] = Pool(size)
             labels = {"db.client.connection.pool.name": name}
             used, idle = (labels | {"db.client.connection.state": state} for state in ("used", "idle"))
-            self.telemetry_once(
-                "db.client.connection.count",
-                lambda each: [(each.used, used), (each.size - each.used, idle)],
-                pool,
-            )
-            self.telemetry_once("db.client.connection.max", lambda each: [(each.size, labels)], pool)
-            self.telemetry_once("db.client.connection.pending_requests", lambda each: [(each.waiting, labels)], pool)
-        return pool
-
-    def telemetry_once(
-        self, name: str, observe: Callable[[Pool], Iterable[tuple[float, Mapping[str, Any]]]], pool: Pool
-    ) -> None:
-        self.telemetry.observe(name, lambda: observe(pool))
+            for metric, observe in (
+                ("db.client.connection.count", lambda: [(pool.used, used), (pool.size - pool.used, idle)]),
+                ("db.client.connection.max", lambda: [(pool.size, labels)]),
+                ("db.client.connection.pending_requests", lambda: [(pool.waiting, labels)]),
+            ):
+                self.telemetry.observe(metric, observe)
+        return self.pools[name]
 
     def _memory(self) -> list[tuple[float, Mapping[str, Any]]]:
         return [(int(self.memory_mib * MEBIBYTE), {})]
@@ -157,16 +151,23 @@ class _CpuTime:
 
 
 class Fleet:
-    """All instances. Raises KeyError for services that are not deployed."""
+    """All instances; `on_start` is told of each new one. Raises KeyError for services that are not deployed."""
 
     def __init__(
-        self, kernel: Kernel, pipeline: Pipeline, ids: IdGenerator, random: Random, utilization: Callable[[], float]
+        self,
+        kernel: Kernel,
+        pipeline: Pipeline,
+        ids: IdGenerator,
+        random: Random,
+        utilization: Callable[[], float],
+        on_start: Callable[[Instance], None],
     ) -> None:
         self._kernel = kernel
         self._pipeline = pipeline
         self._ids = ids
         self._random = random
         self._utilization = utilization
+        self._on_start = on_start
         self._retired: list[ResourceMetrics] = []
         self.versions = {service.name: service.version for service in SERVICES.values()}
         self.instances: dict[str, list[Instance]] = {
@@ -216,7 +217,7 @@ class Fleet:
         random = self._random
         replica_set = f"{crc32(f'{service.name}:{version}'.encode()):08x}"
         suffix = "".join(random.choices("bcdfghjklmnpqrstvwxz2456789", k=5))
-        return Instance(
+        instance = Instance(
             service,
             version,
             previous.pod if previous else f"{service.name}-{replica_set}-{suffix}",
@@ -229,6 +230,8 @@ class Fleet:
             ),
             self._utilization,
         )
+        self._on_start(instance)
+        return instance
 
 
 def _resource(instance: Instance, instance_id: UUID) -> Resource:

@@ -148,7 +148,10 @@ def redis(call: Call, host: str, command: str, key: str) -> Process[None]:
     }
     started = call.now_ns
     with call.operation(
-        command, kind=SpanKind.CLIENT, scope="shop.db.redis", attributes=measured | {"db.query.text": f"{command} {key}"}
+        command,
+        kind=SpanKind.CLIENT,
+        scope="shop.db.redis",
+        attributes=measured | {"db.query.text": f"{command} {key}"},
     ) as client:
         try:
             if call.random.random() < 0.0003:
@@ -166,7 +169,9 @@ def redis(call: Call, host: str, command: str, key: str) -> Process[None]:
             client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
 
 
-def cached(call: Call, host: str, cache: str, key: str, seconds: float, load: Callable[[], Process[Any]]) -> Process[bool]:
+def cached(
+    call: Call, host: str, cache: str, key: str, seconds: float, load: Callable[[], Process[Any]]
+) -> Process[bool]:
     """Look up `cache:key`, `load` it when it is not there; whether it was a hit. A broken cache is a miss."""
     name = f"{cache}:{key}"
     expiries = call.world.expiries
@@ -206,8 +211,19 @@ def search_index(call: Call, index: str, text: str, latency: Latency, hits: int)
         scope="shop.db.opensearch",
         attributes=measured | {"db.query.text": body, "db.response.returned_rows": hits, "shop.search.text": text},
     ) as client:
-        yield from call.pause(latency.draw(call.random) * call.world.slowdown())
-        client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
+        try:
+            yield from call.pause(latency.draw(call.random) * call.world.slowdown())
+            if call.random.random() < 0.004:
+                measured |= {"error.type": "opensearchpy.exceptions.TransportError", "db.response.status_code": "429"}
+                client.span.set_attribute("db.response.status_code", "429")
+                raise AppError(
+                    "opensearchpy.exceptions.TransportError",
+                    "TransportError(429, 'circuit_breaking_exception', '[parent] Data too large')",
+                    status=503,
+                    origin=("opensearchpy/_async/transport.py", "perform_request", "raise e"),
+                )
+        finally:
+            client.measure("db.client.operation.duration", (call.now_ns - started) / NANOS, measured)
 
 
 @dataclass(frozen=True, slots=True)

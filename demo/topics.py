@@ -34,26 +34,32 @@ class Message:
 
 
 class Topic:
-    """A topic read by `groups`, which are service names."""
+    """A topic. Consumer groups are named after their service."""
 
-    def __init__(self, name: str, groups: tuple[str, ...]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.groups = groups
         self._offsets = [0] * PARTITIONS
-        self._unread: dict[tuple[str, int], deque[Message]] = {
-            (group, partition): deque(maxlen=_RETAINED) for group in groups for partition in range(PARTITIONS)
-        }
+        self._unread: dict[tuple[str, int], deque[Message]] = {}
         self._sleepers: dict[tuple[str, int], Wake] = {}
+
+    def subscribe(self, group: str) -> None:
+        """Keep messages for a group from now on."""
+        for partition in range(PARTITIONS):
+            self._unread[group, partition] = deque(maxlen=_RETAINED)
+
+    def lags(self) -> dict[tuple[str, int], int]:
+        """Unread messages by group and partition."""
+        return {key: len(unread) for key, unread in self._unread.items()}
 
     def lag(self, group: str, partition: int) -> int:
         return len(self._unread[group, partition])
 
     def append(self, key: str, body: Mapping[str, Any], producer: SpanContext, baggage: Mapping[str, str]) -> int:
-        """The partition the message went to; `offset` is the one just written there."""
+        """Keep a message for every group; the partition it went to."""
         partition = stable(key, PARTITIONS)
         message = Message(self._offsets[partition], key, body, producer, baggage)
         self._offsets[partition] += 1
-        for group in self.groups:
+        for group in [group for group, number in self._unread if number == partition]:
             self._unread[group, partition].append(message)
             if sleeper := self._sleepers.pop((group, partition), None):
                 sleeper()
@@ -97,7 +103,9 @@ def consume(world: World, topic: Topic, group: str, partition: int, handle: Cons
     while True:
         messages = yield from topic.poll(group, partition)
         instances = world.fleet.instances[group]
-        yield from _batch(world, topic, group, partition, handle, messages, instances[partition % len(instances)], random)
+        yield from _batch(
+            world, topic, group, partition, handle, messages, instances[partition % len(instances)], random
+        )
 
 
 def _batch(
@@ -169,7 +177,9 @@ def _one(
         finally:
             consumer.measure("messaging.process.duration", (call.now_ns - started) / NANOS, labels)
         if call.now_ns - started > NANOS:
-            consumer.log(INFO, f"processed {topic.name}/{partition}@{message.offset} in {(call.now_ns - started) / NANOS:.1f} s")
+            consumer.log(
+                INFO, f"processed {topic.name}/{partition}@{message.offset} in {(call.now_ns - started) / NANOS:.1f} s"
+            )
 
 
 def _labels(topic: Topic, kind: str, name: str) -> dict[str, Any]:

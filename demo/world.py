@@ -17,13 +17,20 @@ Handler: TypeAlias = "Callable[..., Process[Mapping[str, Any]]]"
 # The shop is sized for this many times its mean traffic; nearer to it, everything gets slower.
 CAPACITY = 6.0
 SPIKE = 5.0
+WAREHOUSES = ("incheon", "rotterdam", "reno")
 
 
 class World:
     """`rate` is mean requests per second. `endpoints` maps (service, endpoint) to what answers."""
 
     def __init__(
-        self, kernel: Kernel, pipeline: Pipeline, *, rate: float, seed: str, endpoints: Mapping[tuple[str, str], Handler]
+        self,
+        kernel: Kernel,
+        pipeline: Pipeline,
+        *,
+        rate: float,
+        seed: str,
+        endpoints: Mapping[tuple[str, str], Handler],
     ) -> None:
         self.kernel = kernel
         self.rate = rate
@@ -31,10 +38,14 @@ class World:
         self.faults: frozenset[str] = frozenset()
         self.expiries: dict[str, int] = {}  # cache key -> when it expires, unix nanoseconds
         self.topics: dict[str, Topic] = {}
-        self.in_flight = 0
+        self.carts: dict[str, list[str]] = {}  # session id -> product ids
+        self.stock = dict.fromkeys(WAREHOUSES, 4_000)
+        self.sessions = 0
         self._seed = f"{seed}/{kernel.now_ns}"
         self._locks: dict[str, Pool] = {}
-        self.fleet = Fleet(kernel, pipeline, SeededIds(self.random("ids")), self.random("fleet"), self.utilization)
+        self.fleet = Fleet(
+            kernel, pipeline, SeededIds(self.random("ids")), self.random("fleet"), self.utilization, self._observe
+        )
 
     def random(self, name: str) -> Random:
         """A stream of its own for each name, so that one more draw here changes nothing there."""
@@ -65,3 +76,29 @@ class World:
         """Whether a connection gets through the network."""
         partitioned = self.is_on("network-partition-shipping") and callee.name == "shipping"
         return not (partitioned and caller is not None and random.random() < 0.8)
+
+    def _observe(self, instance: Instance) -> None:
+        """What an instance reports about the world beyond itself."""
+        instance.telemetry.observe("shop.consumer.lag", lambda: self._lags(instance))
+        if instance.name == "storefront":
+            instance.telemetry.observe("shop.sessions.active", lambda: self._sessions(instance))
+
+    def _lags(self, instance: Instance) -> list[tuple[float, Mapping[str, Any]]]:
+        instances = self.fleet.instances[instance.name]
+        return [
+            (
+                lag,
+                {
+                    "messaging.destination.name": topic.name,
+                    "messaging.destination.partition.id": str(partition),
+                    "messaging.consumer.group.name": group,
+                },
+            )
+            for topic in self.topics.values()
+            for (group, partition), lag in topic.lags().items()
+            if group == instance.name and instances[partition % len(instances)] is instance
+        ]
+
+    def _sessions(self, instance: Instance) -> list[tuple[float, Mapping[str, Any]]]:
+        # One replica counts for all; else the sum over replicas would be wrong.
+        return [(self.sessions, {})] if self.fleet.instances["storefront"][0] is instance else []

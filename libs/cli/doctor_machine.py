@@ -191,15 +191,13 @@ def check_memory() -> Iterator[Finding]:
 
 
 def check_limits() -> Iterator[Finding]:
-    """Open files a process may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= FILES_WANTED or soft == resource.RLIM_INFINITY:
-        yield ok("open files", f"{soft} per process")
+    """Open files a process may have; the supervisor raises the soft limit to the hard one by itself."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= FILES_WANTED:
+        yield ok("open files", "unlimited" if hard == resource.RLIM_INFINITY else f"{hard} per process")
     else:
-        room = (
-            "" if hard == resource.RLIM_INFINITY or hard >= FILES_WANTED else " (as root: raise the hard limit first)"
-        )
-        yield warning("open files", f"only {soft} per process", f"ulimit -n {FILES_WANTED}{room}, then airis up")
+        advice = f"As root: raise nofile to {FILES_WANTED} or more in /etc/security/limits.conf, then sign in again."
+        yield warning("open files", f"at most {hard} per process", advice)
 
 
 def check_clock() -> Iterator[Finding]:

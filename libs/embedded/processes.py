@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from pathlib import Path
 from libs.embedded.layout import MARKER
 
 _PROC = Path("/proc")
+MANY_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class ProcessId:
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+def allow_many_files() -> None:
+    """Raise our limit of open files as far as it goes: many systems start with 1,024, and the engine alone wants more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def identify(pid: int) -> ProcessId | None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from libs.embedded.health import first_problem
 from libs.embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, ProcessSpec, Secrets, processes, write_private
-from libs.embedded.processes import belonging_to, end, identify
+from libs.embedded.processes import allow_many_files, belonging_to, end, identify
 from libs.embedded.redis import redis_command
 
 START_SECONDS = 60.0
@@ -298,6 +298,7 @@ async def _main(layout: Layout) -> None:
 def main() -> None:
     """Arguments: data directory, ports as JSON, "demo" or "no-demo"."""
     directory, ports, demo = sys.argv[1:4]
+    allow_many_files()
     asyncio.run(_main(Layout(Path(directory), Ports(**json.loads(ports)), demo == "demo")))
 
 

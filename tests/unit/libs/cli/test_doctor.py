@@ -52,9 +52,9 @@ def test_fsync_is_measured(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("soft", "level"), [(1024, "warning"), (4096, "ok"), (-1, "ok")])
-def test_open_files(monkeypatch: pytest.MonkeyPatch, soft: int, level: str) -> None:
-    monkeypatch.setattr(doctor_machine.resource, "getrlimit", lambda _: (soft, 4096))
+@pytest.mark.parametrize(("hard", "level"), [(1024, "warning"), (4096, "ok"), (-1, "ok")])
+def test_open_files(monkeypatch: pytest.MonkeyPatch, hard: int, level: str) -> None:
+    monkeypatch.setattr(doctor_machine.resource, "getrlimit", lambda _: (256, hard))
     assert levels(doctor_machine.check_limits()) == {"open files": level}
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from libs.embedded.layout import MARKER
 from libs.embedded.processes import ProcessId, belonging_to, end, identify
 
+ROOT = Path(__file__).parents[4]
 PATIENT = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
 )
@@ -66,3 +67,13 @@ def test_processes_are_found_by_their_installation(tmp_path: Path) -> None:
     with child(MEEK, **{MARKER: str(tmp_path)}) as (_, mine), child(MEEK, **{MARKER: f"{tmp_path}2"}):
         assert belonging_to(tmp_path) == [mine]
     assert belonging_to(tmp_path) == []
+
+
+def test_the_limit_of_open_files_is_raised_for_us_and_our_children() -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 2000));"
+        "from libs.embedded.processes import allow_many_files; allow_many_files(); allow_many_files();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "(2000, 2000)"
