@@ -54,5 +54,3 @@ async def test_every_path_of_analytics_is_routed_and_described(analytics: FastAP
     identifiers = [operation["operationId"] for operation in operations]
     assert len(identifiers) == len(set(identifiers))
     assert all(operation["responses"]["default"] for operation in operations)
-
-
