@@ -197,7 +197,14 @@ async def test_bootstrap_does_not_undo_a_revocation(gateway: GatewayUnderTest) -
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"tenant": "Not A Slug"}, {"tenant": ""}, {"admin_email": "admin"}, {"admin_password": "short"}, {"api_key": "x"}],
+    [
+        {"tenant": "Not A Slug"},
+        {"tenant": ""},
+        {"admin_email": "admin"},
+        {"admin_password": "short"},
+        {"admin_password": "x" * 1025},
+        {"api_key": "x"},
+    ],
 )
 async def test_bootstrap_says_what_it_cannot_start_with(gateway: GatewayUnderTest, wrong: dict[str, str]) -> None:
     key = generate_api_key(tenant="default", name="x", scopes=["read"])[1]

@@ -101,7 +101,7 @@ async def test_it_starts_serves_and_stops_when_told(environment: dict[str, str],
             assert (await client.get("/api/v1/auth/me")).json()["email"] == EMAIL
             made = (await client.post("/api/v1/api-keys", json={"name": "ci", "scopes": ["read"]})).json()
             document = (await client.get("/api/openapi.json", headers=bearer(made["key"]))).json()
-            assert "analytics, receiver" in document["info"]["description"]
+            assert "does not answer: analytics." in document["info"]["description"]
             answer = await client.get("/api/v1/services", headers=bearer(API_KEY))
             assert answer.json()["type"] == "urn:airis:error:upstream-unavailable"
             assert answer.headers["ratelimit-policy"] == '"api";q=200;w=4'

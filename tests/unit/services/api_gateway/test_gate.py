@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.auth.identity import Identity, sign_identity
 from libs.common.settings import IdentitySettings
+from services.api_gateway.bootstrap import bootstrap
 from services.api_gateway.sessions import LIFETIME_SECONDS
 from services.api_gateway.settings import GatewaySettings
 from tests.fixtures.gateway import (
@@ -405,3 +406,21 @@ async def test_other_origins_are_let_in_only_when_named() -> None:
         assert "access-control-allow-credentials" not in answer.headers
         answer = await gateway.script.options("/api/v1/services", headers=preflight | {"Origin": "https://e.example"})
         assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_disabled_administrator_stays_disabled_whatever_an_installation_starts_with(
+    gateway: GatewayUnderTest,
+) -> None:
+    key = await gateway.add_key("default")
+    values = {"tenant": "default", "admin_email": "a@b.example", "admin_password": PASSWORD, "api_key": key}
+    await bootstrap(gateway.clickhouse, gateway.clock, **values)
+    gateway.clickhouse.users["a@b.example"]["disabled"] = True
+    await bootstrap(gateway.clickhouse, gateway.clock, **(values | {"admin_password": "another password"}))
+    for password in (PASSWORD, "another password"):
+        assert problem(await gateway.sign_in("a@b.example", password)) == (401, "invalid-credentials")
+
+
+async def test_a_user_without_a_tenant_is_told_so(gateway: GatewayUnderTest) -> None:
+    await gateway.sign_in(await gateway.add_tenant("acme"))
+    gateway.clickhouse.tenants.clear()
+    assert problem(await gateway.browser.get("/api/v1/auth/me")) == (404, "not-found")
