@@ -9,8 +9,9 @@ from services.analytics.otlp_rows import KINDS, named
 from services.analytics.repository import TelemetryRepository
 from services.analytics.time_range import SECOND, TimeRange
 
-# The rollup's resolution, in seconds.
-LEAST_STEP = 60
+# Resolutions of the rollups, in seconds. Longer ranges are drawn by the hour: there are few hours in a month, and many minutes.
+MINUTE, HOUR = 60, 3600
+LONGEST_BY_MINUTE = 24 * HOUR
 OVERVIEW_POINTS = 60
 DETAIL_POINTS = 180
 MAX_OPERATIONS = 1000
@@ -19,7 +20,7 @@ _P50, _P95, _P99 = 0, 2, 3  # places in the store's (0.5, 0.9, 0.95, 0.99)
 
 async def services(repository: TelemetryRepository, tenant: str, span: TimeRange) -> dict[str, Any]:
     """Every service that sent spans, by name. Numbers are those of entry spans; a service without any has zeros."""
-    step = span.step(OVERVIEW_POINTS, least=LEAST_STEP)
+    step = _step(span, OVERVIEW_POINTS)
     rows, names = await asyncio.gather(
         repository.services(tenant, span, step, None), repository.service_names(tenant, span)
     )
@@ -35,7 +36,7 @@ async def services(repository: TelemetryRepository, tenant: str, span: TimeRange
 
 async def service(repository: TelemetryRepository, tenant: str, span: TimeRange, name: str) -> dict[str, Any]:
     """One service, with a finer series of all percentiles. A service that sent nothing has zeros: that is its rate."""
-    step = span.step(DETAIL_POINTS, least=LEAST_STEP)
+    step = _step(span, DETAIL_POINTS)
     rows = await repository.services(tenant, span, step, name)
     series = _series(rows, span, step, ("p50_nano", "p95_nano", "p99_nano"))
     return {"service": name, **_totals(rows, span), "series": series, "step_seconds": step}
@@ -46,6 +47,10 @@ async def operations(repository: TelemetryRepository, tenant: str, span: TimeRan
     rows = await repository.operations(tenant, span, name, MAX_OPERATIONS)
     listed = [{"operation": row["operation"], "kind": named(KINDS, row["kind"]), **_numbers(row, span)} for row in rows]
     return {"operations": listed}
+
+
+def _step(span: TimeRange, points: int) -> int:
+    return span.step(points, least=MINUTE if span.seconds <= LONGEST_BY_MINUTE else HOUR)
 
 
 def _totals(rows: Iterable[Mapping[str, Any]], span: TimeRange) -> dict[str, Any]:

@@ -82,7 +82,7 @@ class TelemetryRepository:
 
     async def services(self, tenant: str, span: TimeRange, step: int, service: str | None) -> Rows:
         """`service`, `is_total`, `step`, `requests`, `errors`, `quantiles` (p50, p90, p95, p99) of entry spans."""
-        return await self._run("services", {**_red(tenant, span), "step": step}, service=service)
+        return await self._run("services", {**_red(tenant, span, by_hour=step % 3600 == 0), "step": step}, service=service)
 
     async def service_names(self, tenant: str, span: TimeRange) -> list[str]:
         rows = await self._run("service_names", _window(tenant, span))
@@ -90,7 +90,7 @@ class TelemetryRepository:
 
     async def operations(self, tenant: str, span: TimeRange, service: str, limit: int) -> Rows:
         """`operation`, `kind`, `requests`, `errors`, `quantiles`, busiest first."""
-        return await self._run("operations", {**_red(tenant, span), "limit": limit}, service=service)
+        return await self._run("operations", {**_red(tenant, span, by_hour=True), "limit": limit}, service=service)
 
     async def trace_candidates(
         self, tenant: str, condition: Condition, start: int, before: TraceCursor, limit: int
@@ -247,9 +247,17 @@ def _window(tenant: str, span: TimeRange) -> dict[str, Any]:
     return {"tenant": tenant, "from": span.start, "to": span.end}
 
 
-def _red(tenant: str, span: TimeRange) -> dict[str, Any]:
-    whole_from, whole_to = span.whole_minutes
-    return {**_window(tenant, span), "whole_from": whole_from, "whole_to": whole_to}
+def _red(tenant: str, span: TimeRange, *, by_hour: bool) -> dict[str, Any]:
+    minutes_from, minutes_to = span.whole(60)
+    # Without whole hours the rollup by minute is read from end to end.
+    hours_from, hours_to = span.whole(3600) if by_hour else (minutes_to, minutes_to)
+    return {
+        **_window(tenant, span),
+        "minutes_from": minutes_from,
+        "minutes_to": minutes_to,
+        "hours_from": hours_from,
+        "hours_to": hours_to,
+    }
 
 
 def _buckets(spells: Spells) -> dict[str, Any]:

@@ -37,14 +37,14 @@ class TimeRange:
     def seconds(self) -> float:
         return (self.end - self.start) / SECOND
 
-    @property
-    def whole_minutes(self) -> tuple[int, int]:
-        """Unix seconds [from, to) of the minutes wholly inside; where there are none, both are the end, rounded up."""
-        first, last = -(-self.start // MINUTE) * 60, self.end // MINUTE * 60
+    def whole(self, seconds: int) -> tuple[int, int]:
+        """Unix seconds [from, to) of the minutes, hours, ... wholly inside. Where there are none, both are the next one's start."""
+        size = seconds * SECOND
+        first, last = -(-self.start // size) * seconds, self.end // size * seconds
         if first < last:
             return first, last
-        end = -(-self.end // MINUTE) * 60
-        return end, end
+        after = -(-self.end // size) * seconds
+        return after, after
 
     def step(self, points: int, *, least: int = 1) -> int:
         """The shortest round step, in seconds, that cuts the range into about `points` steps at most."""
