@@ -38,8 +38,7 @@ _RANGES = {
     FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-# An AnyValue in an AnyValue is two protobuf levels, of which upb allows 100 in all; it has the last word.
-_MAX_VALUE_DEPTH = 50
+_MAX_DEPTH = 100  # upb's own limit on messages in messages
 
 Convert = Callable[[Any, int], Any]
 
@@ -113,8 +112,8 @@ def _message(descriptor: Any) -> Convert:
             raise _Fault(f"must be an object, not {_kind(value)}")
         if not members:  # made at first use, because messages contain themselves
             members.update(_members(descriptor))
-        if depth > _MAX_VALUE_DEPTH:
-            raise _Fault(f"is nested deeper than {_MAX_VALUE_DEPTH} values")
+        if depth > _MAX_DEPTH:
+            raise _Fault(f"is nested deeper than {_MAX_DEPTH} messages")
         arguments: dict[str, Any] = {}
         chosen: tuple[str, ...] = ()
         key = ""
@@ -128,7 +127,7 @@ def _message(descriptor: Any) -> Convert:
                     _refuse_second(field, oneof)
                 if oneof is not None:
                     chosen = (*chosen, oneof)
-                arguments[field] = converter(inner, depth)
+                arguments[field] = converter(inner, depth + 1)
         except _Fault as fault:
             fault.path.append(key)
             raise
@@ -173,10 +172,16 @@ def _key_values(value: Any, depth: int) -> list[dict[str, Any]]:
                     if kind == "stringValue" and type(inner) is str:
                         converted.append({"key": key, "value": {"string_value": inner}})
                         continue
-                    if kind == "intValue" and type(inner) is str and len(inner) < 19 and inner.isdecimal():
+                    if (
+                        kind == "intValue"
+                        and type(inner) is str
+                        and len(inner) < 19
+                        and inner.isdigit()
+                        and inner.isascii()
+                    ):
                         converted.append({"key": key, "value": {"int_value": int(inner)}})
                         continue
-            converted.append(_message(KeyValue.DESCRIPTOR)(attribute, depth + 1))
+            converted.append(_message(KeyValue.DESCRIPTOR)(attribute, depth))
     except _Fault as fault:
         fault.path.append(len(converted))
         raise

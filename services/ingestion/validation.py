@@ -117,17 +117,22 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
     scan, examine = _PASSES[service.signal.name]
     earliest, latest = now_ns - limits.past_ns, now_ns + limits.future_ns
     records = scan(request, earliest, latest, limits.max_attributes, len(body))
-    if records > limits.max_records:
-        raise PayloadTooLarge(
-            f"The request holds {records} {service.records}; send at most {limits.max_records} at once."
-        )
     if records == _SUSPECT:
-        look = _Examination(verdict, limits, earliest, latest)
+        look = _Examination(service, verdict, limits, earliest, latest)
         records = examine(request, look)
         if look.changed:
             body = request.SerializeToString()
+    else:
+        _check_number(service, records, limits)
     if records:
         verdict.payloads.append((body, records))
+
+
+def _check_number(service: ExportService, records: int, limits: Limits) -> None:
+    if records > limits.max_records:
+        raise PayloadTooLarge(
+            f"The request holds {records} {service.records} or more; send at most {limits.max_records} at once."
+        )
 
 
 def _malformed(service: ExportService, body: bytes, fault: str) -> MalformedTelemetry:
@@ -223,10 +228,12 @@ _NUMBERS = frozenset({"gauge", "sum"})
 class _Examination:
     """Takes refused records out of a request and books why. `changed` says whether there were any."""
 
+    service: ExportService
     verdict: Verdict
     limits: Limits
     earliest: int
     latest: int
+    seen: int = 0
     changed: bool = False
 
     def reject(self, reason: str, records: int) -> None:
@@ -241,6 +248,8 @@ class _Examination:
         times: Callable[[Any], Iterable[int]],
     ) -> int:
         """Judge a repeated field of records; how many stay."""
+        self.seen += len(records)
+        _check_number(self.service, self.seen, self.limits)
         most = self.limits.max_attributes
         too_many = any(len(attributes) > most for attributes in shared_attributes)
         kept = []

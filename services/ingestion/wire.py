@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from services.ingestion.batch import varint
+
 VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 _MAX_DEPTH = 100  # upb's own limit
@@ -71,16 +73,6 @@ def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     raise WireFault("message ends inside a field", end)
 
 
-def encode_varint(value: int) -> bytes:
-    """Base-128 varint of a non-negative int."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
 class Parts(NamedTuple):
     """A cut message: `messages` hold every record once, but for `dropped` records that fit no message of the asked size."""
 
@@ -120,11 +112,11 @@ def _cut(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], limi
             dropped += 1
             continue
         else:
-            tag = encode_varint(field.number << 3 | LENGTH_DELIMITED)
+            tag = varint(field.number << 3 | LENGTH_DELIMITED)
             # The tag and a length of at most 5 bytes come on top of each inner part.
             inner = _cut(data, field.value, field.end, path[1:], room - len(tag) - 5)
             dropped += inner.dropped
-            pieces = [tag + encode_varint(len(message)) + message for message in inner.messages]
+            pieces = [tag + varint(len(message)) + message for message in inner.messages]
         for piece in pieces:
             if size and size + len(piece) > room:
                 parts.append(b"".join(part))
