@@ -10,6 +10,7 @@ Nothing sleeps in real time. `run_until` runs what is due; two runs with the sam
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from itertools import count
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -221,7 +222,8 @@ class Pool:
         try:
             yield stand_in_line
         except BaseException:
-            self._queue.remove(place[0])
+            with suppress(ValueError):  # at the simulation's end, release() has passed it by already
+                self._queue.remove(place[0])
             raise
 
     def release(self) -> None:

@@ -15,7 +15,7 @@ from demo.world import Handler
 Body = Mapping[str, Any]
 
 BAD_CART_VERSION = "2.9.0"
-ORDERS = Database("orders", "orders-db", pool_size=5)
+ORDERS = Database("orders", "orders-db", pool_size=5, pool_timeout=2.2)
 PAYMENTS = Database("payments", "payments-db", pool_size=6)
 _CUSTOMER = Statement("SELECT customers", "SELECT id, tier, country FROM customers WHERE id = $1", Latency(2, 12))
 _ORDER = Statement(
