@@ -269,6 +269,7 @@ def send(installation: Installation, request: Message, protocol: str) -> None:
         headers = {**installation.authorization, "Content-Type": "application/x-protobuf"}
         answer = httpx.post(url, content=request.SerializeToString(), headers=headers, timeout=15)
     assert answer.status_code == 200, answer.text
+    assert b"reject" not in answer.content, answer.text
 
 
 async def eventually(question: Any, enough: Any) -> Any:
