@@ -41,7 +41,7 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, TypeScript
 	$(BIN)/lint-imports
 	$(BIN)/python -m libs.common.bus.topics --check
 	$(BIN)/python -m libs.common.telemetry_contract
-	@if [ -f services/ui/web/package.json ]; then $(BIN)/python -m libs.cli.web_build --check; fi
+	$(BIN)/python -m libs.cli.web_build --check
 
 .PHONY: web
 web: .venv/run.stamp ## Build the web UI when its sources have changed
@@ -61,7 +61,7 @@ lock: .venv/dev.stamp ## Pin every dependency anew (LOCK_ARGS="--upgrade")
 
 .PHONY: compose-env
 compose-env: .venv/run.stamp ## Make the secrets that docker compose needs, once
-	@$(BIN)/python -m libs.cli.secret_file --compose .airis/compose.env
+	@$(BIN)/python -m libs.cli.compose_env .airis/compose.env
 
 .PHONY: kafka-jars
 kafka-jars: ## Fetch Kafka's jars with Maven, for machines without an image registry

@@ -49,8 +49,8 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             "payment-errors",
             "payment",
-            "The card provider answers 503 or not at all for about half of the charges; payment retries and then fails.",
-            "카드사 API가 결제의 약 절반에서 503을 돌려주거나 응답하지 않아 payment가 재시도 후 실패합니다.",
+            "The card provider mostly answers 503 or not at all: payment retries, and often fails in the end.",
+            "카드사 API가 대부분 503을 돌려주거나 응답하지 않아 payment가 재시도를 거듭하다 자주 실패합니다.",
         ),
         Fault(
             "inventory-db-lock",

@@ -10,6 +10,7 @@ Nothing sleeps in real time. `run_until` runs what is due; two runs with the sam
 import heapq
 from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from itertools import count
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
@@ -72,10 +73,8 @@ class Task(Generic[T]):
         return self.result  # type: ignore[return-value]  # set when done without error
 
     def close(self) -> None:
-        """End the process where it waits; its `finally` blocks run."""
-        if not self.done:
-            self._process.close()
-            self._finish()
+        """The end of the simulation, where the process waits."""
+        self._process.close()
 
     def _step(self, value: Any, error: BaseException | None = None) -> None:
         self._epoch += 1
@@ -107,7 +106,7 @@ class Task(Generic[T]):
 
     def _finish(self, result: T | None = None, error: BaseException | None = None) -> None:
         self.done, self.result, self.error = True, result, error
-        self._kernel.tasks.discard(self)
+        self._kernel.tasks.pop(self, None)
         for wake in self._joiners:
             wake()
         self._joiners.clear()
@@ -122,7 +121,7 @@ class Kernel:
     def __init__(self, start_ns: int) -> None:
         self.now_ns = start_ns
         self.current: Task[Any] | None = None
-        self.tasks: set[Task[Any]] = set()
+        self.tasks: dict[Task[Any], None] = {}  # a set in order of start: ends must be repeatable, too
         self._due: list[tuple[int, int, Timer]] = []
         self._order = count()
 
@@ -134,7 +133,7 @@ class Kernel:
     def start(self, process: Process[T], *, supervised: bool = False) -> Task[T]:
         """Run a process up to its first wait, then on. A supervised task keeps its error for `join`."""
         task = Task(self, process, supervised=supervised)
-        self.tasks.add(task)
+        self.tasks[task] = None
         task._step(None)  # noqa: SLF001 - kernel and task are one mechanism
         return task
 
@@ -154,8 +153,11 @@ class Kernel:
         self._due = [(due + delta, order, timer) for due, order, timer in self._due]
 
     def close(self) -> None:
-        """End all processes where they wait."""
-        for task in list(self.tasks):
+        """End all processes where they wait; their `finally` blocks run, and nobody is woken by that."""
+        ending, self.tasks = self.tasks, {}
+        for task in ending:
+            task.done = True
+        for task in ending:
             task.close()
         self._due.clear()
 
@@ -220,7 +222,8 @@ class Pool:
         try:
             yield stand_in_line
         except BaseException:
-            self._queue.remove(place[0])
+            with suppress(ValueError):  # at the simulation's end, release() has passed it by already
+                self._queue.remove(place[0])
             raise
 
     def release(self) -> None:

@@ -8,7 +8,12 @@ import hypothesis
 import pytest
 import pytest_socket
 
-pytest_plugins = ["tests.fixtures.engines", "tests.fixtures.kafka", "tests.fixtures.redis"]
+pytest_plugins = [
+    "tests.fixtures.engines",
+    "tests.fixtures.kafka",
+    "tests.fixtures.redis",
+    "tests.fixtures.installation",
+]
 
 UNIT = Path(__file__).parent / "unit"
 

@@ -9,13 +9,14 @@ from typing import Any
 import psutil
 
 from libs.embedded.layout import Layout, Ports
+from libs.embedded.processes import ProcessId
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
     """A living supervisor and what it last said."""
 
-    supervisor: psutil.Process
+    supervisor: ProcessId
     phase: str
     message: str
     layout: Layout
@@ -27,12 +28,9 @@ def running(data_dir: Path) -> Running | None:
     state = last_state(data_dir)
     if state is None:
         return None
-    try:
-        supervisor = psutil.Process(state["supervisor"]["pid"])
-        # A pid alone may be somebody else's by now.
-        if abs(supervisor.create_time() - state["supervisor"]["created"]) > 1 or not supervisor.is_running():
-            return None
-    except psutil.NoSuchProcess:
+    # A pid alone may be somebody else's by now, or that of a zombie nobody has collected.
+    supervisor = ProcessId(**state["supervisor"])
+    if not supervisor.alive:
         return None
     layout = Layout(data_dir, Ports(**state["ports"]), state["demo"])
     return Running(supervisor, state["phase"], state["message"], layout, state["processes"])

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
 from typing import Annotated
 
-import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +21,8 @@ from libs.common.clickhouse.migrations import migrate as apply_migrations
 from libs.common.errors import AirisError
 from libs.common.settings import ClickHouseSettings
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
+from libs.embedded.processes import belonging_to, end, until_gone
+from libs.embedded.supervisor import DRAIN_SECONDS
 
 STOP_SECONDS = 200.0
 
@@ -50,15 +52,16 @@ def down(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop everything; data stays."""
     present = running(data_dir.resolve())
     if present is None:
-        console.print("not running")
+        leftovers = belonging_to(data_dir.resolve())
+        end(leftovers, DRAIN_SECONDS)
+        console.print("stopped what a killed supervisor had left" if leftovers else "not running")
         return
     with console.status("draining and stopping"):
-        present.supervisor.terminate()
-        try:
-            present.supervisor.wait(STOP_SECONDS)
-        except psutil.TimeoutExpired:
-            console.print(f"[red]still stopping after {STOP_SECONDS:.0f} s[/]; see {present.layout.logs}")
-            raise typer.Exit(1) from None
+        present.supervisor.send(signal.SIGTERM)
+        late = until_gone([present.supervisor], STOP_SECONDS)
+    if late:
+        console.print(f"[red]still stopping after {STOP_SECONDS:.0f} s[/]; see {present.layout.logs}")
+        raise typer.Exit(1)
     console.print("stopped")
 
 
@@ -181,7 +184,9 @@ def fault(
         table = Table("fault", "service", "what happens", "")
         active = faults.active(control)
         for known in faults.FAULTS.values():
-            table.add_row(known.name, known.service, known.description, "[red]on[/]" if known.name in active else "")
+            table.add_row(
+                known.name, known.service, known.description("en"), "[red]on[/]" if known.name in active else ""
+            )
         console.print(table)
         return
     if name not in faults.FAULTS:

@@ -15,7 +15,8 @@ from rich.table import Table
 from libs.cli.installation import Running, last_state, occupied, running
 from libs.cli.web_build import BuildFailed, build, is_built
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
-from libs.embedded.supervisor import tail
+from libs.embedded.processes import belonging_to, end, until_gone
+from libs.embedded.supervisor import DRAIN_SECONDS, tail
 
 PATIENCE_SECONDS = 180.0
 
@@ -30,9 +31,12 @@ def up(console: Console, data_dir: Path, port_base: int | None, *, demo: bool) -
             return 1
         return _wait(console, present.layout, time.monotonic())
     if present is not None:
-        present.supervisor.wait(timeout=60)
+        until_gone([present.supervisor], 60)
     layout = Layout(data_dir, _ports(data_dir, port_base), demo)
     started = time.monotonic()
+    if leftovers := belonging_to(data_dir):
+        with console.status("ending what a killed supervisor left behind"):
+            end(leftovers, DRAIN_SECONDS)
     if taken := occupied(layout.ports):
         for one in taken:
             console.print(f"[red]port {one.port}[/] ({one.name}) is taken by {one.holder}")
@@ -137,16 +141,16 @@ def _status_table(console: Console, present: Running) -> None:
     import psutil
 
     table = Table("process", "pid", "ready", "restarts", "resident MiB", title=f"{present.phase}: {present.message}")
-    total = present.supervisor.memory_info().rss
+    total = psutil.Process(present.supervisor.pid).memory_info().rss
     table.add_row("supervisor", str(present.supervisor.pid), "yes", "", f"{total / 2**20:.0f}")
     for name, process in present.processes.items():
         try:
-            resident = psutil.Process(process["pid"]).memory_info().rss
+            resident = psutil.Process(process["pid"]).memory_info().rss if process["pid"] else 0
         except psutil.NoSuchProcess:
             resident = 0
         total += resident
         ready = "yes" if process["ready"] else "no"
-        table.add_row(name, str(process["pid"]), ready, str(process["restarts"]), f"{resident / 2**20:.0f}")
+        table.add_row(name, str(process["pid"] or "-"), ready, str(process["restarts"]), f"{resident / 2**20:.0f}")
     table.add_section()
     table.add_row("total", "", "", "", f"{total / 2**20:.0f}")
     console.print(table)

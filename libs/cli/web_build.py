@@ -37,19 +37,41 @@ def is_built() -> bool:
 def build() -> None:
     """Install what the lock names and build. Raises BuildFailed."""
     wanted = sources_hash()
-    scripts = sysconfig.get_path("scripts")
-    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
-    for step in (("ci", "--no-audit", "--no-fund"), ("run", "build")):
-        done = subprocess.run(
-            [str(Path(scripts) / "npm"), *step],
-            cwd=WEB, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=900,
-        )  # fmt: skip
-        if done.returncode:
-            raise BuildFailed(f"npm {' '.join(step)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+    _npm("ci", "--no-audit", "--no-fund")
+    _npm("run", "build")
     STAMP.write_text(wanted)
 
 
+def check() -> None:
+    """Types and lint of the web UI. Raises BuildFailed."""
+    _npm("ci", "--no-audit", "--no-fund")
+    _npm("run", "check")
+
+
+def _npm(*arguments: str) -> None:
+    scripts = sysconfig.get_path("scripts")
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = subprocess.run(
+        [str(Path(scripts) / "npm"), *arguments],
+        cwd=WEB, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    if done.returncode:
+        raise BuildFailed(f"npm {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+def main() -> None:
+    """Build when needed; `--check` type-checks and lints instead."""
+    try:
+        if "--check" in sys.argv[1:]:
+            check()
+            sys.stdout.write("the web UI's sources are in order\n")
+            return
+        if not is_built():
+            build()
+        sys.stdout.write(f"{STATIC.relative_to(ROOT)} is up to date\n")
+    except (BuildFailed, subprocess.TimeoutExpired) as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    if not is_built():
-        build()
-    sys.stdout.write(f"{STATIC.relative_to(ROOT)} is up to date\n")
+    main()

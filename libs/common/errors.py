@@ -18,6 +18,7 @@
     ├── Unavailable                           something we depend on does not answer; retry later
     │   ├── BusUnavailable            503 bus-unavailable
     │   ├── CacheUnavailable          503 cache-unavailable
+    │   ├── ShuttingDown              503 shutting-down
     │   ├── StoreUnavailable          503 store-unavailable
     │   └── UpstreamUnavailable       503 upstream-unavailable
     ├── CommitFenced                  409 commit-fenced           the partition has a new owner; only consumers see it
@@ -191,6 +192,13 @@ class CacheUnavailable(Unavailable):
 
     id = "cache-unavailable"
     title = "Cache unavailable"
+
+
+class ShuttingDown(Unavailable):
+    """503. This process is stopping and could not finish the request; another one answers the next try."""
+
+    id = "shutting-down"
+    title = "Shutting down"
 
 
 class StoreUnavailable(Unavailable):

@@ -21,7 +21,7 @@ from libs.common.tracing import current_ids
 
 REDACTED = "[redacted]"
 _SECRET_KEYS = re.compile(
-    r"(?:^|[_.-])(?:password|passwd|secret|authorization|cookie|api_?key|access_token|credentials)$|^(?:token|identity)$",
+    r"(?:^|[_.-])(?:password|passwd|secret|authorization|cookie|api[_-]?key|access_token|credentials)$|^(?:token|identity)$",
     re.IGNORECASE,
 )
 _SECRET_TEXT = (
@@ -110,8 +110,20 @@ def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
 
 
 def _to_json(event: EventDict, **_: Any) -> str:
-    # A log call must not fail because of what it logs: unknown types and odd integers are written as text.
     try:
-        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-    except (orjson.JSONEncodeError, TypeError):
-        return orjson.dumps({str(key): ascii(value) for key, value in event.items()}).decode()
+        return _dumps(event)
+    except TypeError:
+        # A log call must not fail for what it logs: integers beyond 64 bits, half surrogate pairs.
+        return _dumps({ascii(key)[1:-1]: _writable(value) for key, value in event.items()})
+
+
+def _writable(value: Any) -> Any:
+    try:
+        _dumps(value)
+    except TypeError:
+        return ascii(value)
+    return value
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

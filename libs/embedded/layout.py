@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from libs.common.auth.api_keys import SCOPES, generate_api_key
+from libs.embedded.health import Check, HttpReady, RedisReady
 
 ADMIN_EMAIL = "admin@airis.local"
 ROOT = Path(__file__).parents[2]
 # Payloads above 128 KiB would be mapped and unmapped one by one: half of Redis's time.
 REDIS_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(64 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+# In a process's environment it says which installation the process belongs to, whoever has lost its pid.
+MARKER = "AIRIS_INSTALLATION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,17 @@ class Secrets:
     def load_or_make(cls, file: Path) -> "Secrets":
         if file.exists():
             return cls(**json.loads(file.read_text()))
-        made = cls(
+        made = cls.make()
+        write_private(file, asdict(made))
+        return made
+
+    @classmethod
+    def make(cls) -> "Secrets":
+        """Fresh ones, kept nowhere."""
+        # Here and not above, because the supervisor lives long and never needs the store's client.
+        from libs.common.auth.api_keys import SCOPES, generate_api_key  # noqa: PLC0415
+
+        return cls(
             identity=secrets.token_urlsafe(48),
             session=secrets.token_urlsafe(48),
             store_password=secrets.token_urlsafe(24),
@@ -59,8 +71,6 @@ class Secrets:
             admin_password=secrets.token_urlsafe(12),
             api_key=generate_api_key(tenant="default", name="first key", scopes=SCOPES)[1],
         )
-        write_private(file, asdict(made))
-        return made
 
 
 def write_private(file: Path, content: dict[str, Any]) -> None:
@@ -119,6 +129,7 @@ class Layout:
         ports = self.ports
         redis = f"redis://:{made.redis_password}@127.0.0.1:{ports.redis}/0"
         return {
+            MARKER: str(self.data_dir),
             "AIRIS_CLICKHOUSE_URL": f"http://127.0.0.1:{ports.clickhouse}",
             "AIRIS_CLICKHOUSE_PASSWORD": made.store_password,
             "AIRIS_REDIS_URL": redis,
@@ -149,17 +160,25 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One process: `roles` it plays, `command`, and the port and path by which its health is asked ("" for a bare connect)."""
+    """One process: the `roles` it plays, its `command`, and the checks that make it `ready` and show it `alive`.
+
+    Without checks it is well while it runs.
+    """
 
     name: str
     roles: tuple[str, ...]
     command: tuple[str, ...]
-    port: int | None
-    health_path: str = "/readyz"
+    ready: tuple[Check, ...] = ()
+    alive: tuple[Check, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def processes(layout: Layout, redis_command: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
+def _service(name: str, roles: tuple[str, ...], command: tuple[str, ...], *ports: int) -> ProcessSpec:
+    ready = tuple(HttpReady(port) for port in ports)
+    return ProcessSpec(name, roles, command, ready, tuple(HttpReady(port, "/livez") for port in ports))
+
+
+def processes(layout: Layout, made: Secrets, redis_command: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
     """In starting order; engines first. Services that are idle most of the time share one process to save memory."""
     ports, python = layout.ports, sys.executable
     store = str(layout.data_dir / "data" / "clickhouse")
@@ -173,18 +192,22 @@ def processes(layout: Layout, redis_command: tuple[str, ...]) -> tuple[ProcessSp
         "--path",
         store,
     )
+    # Redis answers with an error until its log is loaded, so a connection alone proves nothing.
+    redis = RedisReady(ports.redis, made.redis_password)
     specs = [
-        ProcessSpec("redis", ("redis",), redis_command, ports.redis, "", REDIS_ENVIRONMENT),
-        ProcessSpec("clickhouse", ("clickhouse",), (python, *front), ports.clickhouse, "/ping"),
-        ProcessSpec("receiver", ("receiver",), (python, "-m", "services.ingestion", "receiver"), ports.otlp_http),
-        ProcessSpec("writer", ("writer",), (python, "-m", "services.ingestion", "writer"), ports.writer),
-        ProcessSpec(
+        ProcessSpec("redis", ("redis",), redis_command, (redis,), (redis,), REDIS_ENVIRONMENT),
+        _service("clickhouse", ("clickhouse",), (python, *front), ports.clickhouse),
+        _service("receiver", ("receiver",), (python, "-m", "services.ingestion", "receiver"), ports.otlp_http),
+        _service("writer", ("writer",), (python, "-m", "services.ingestion", "writer"), ports.writer),
+        _service(
             "platform",
             ("api_gateway", "ui", "analytics"),
             (python, "-m", "libs.embedded.group", "ui.api", "analytics.api", "api_gateway.api"),
+            ports.analytics,
+            ports.ui,
             ports.gateway,
         ),
     ]
     if layout.demo:
-        specs.append(ProcessSpec("demo", ("demo",), (python, "-m", "demo"), None))
+        specs.append(ProcessSpec("demo", ("demo",), (python, "-m", "demo")))
     return tuple(specs)

@@ -7,6 +7,7 @@ killed supervisor leaves nothing behind that would hold a port.
 
 import asyncio
 import ctypes
+import fcntl
 import json
 import logging
 import os
@@ -20,10 +21,9 @@ from dataclasses import asdict, dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-import httpx
-import psutil
-
+from libs.embedded.health import first_problem
 from libs.embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, ProcessSpec, Secrets, processes, write_private
+from libs.embedded.processes import allow_many_files, belonging_to, end, identify
 from libs.embedded.redis import redis_command
 
 START_SECONDS = 60.0
@@ -47,6 +47,7 @@ class Status:
     pid: int | None = None
     restarts: int = 0
     ready: bool = False
+    missing: str = ""
 
 
 def _die_with_parent() -> None:
@@ -74,9 +75,10 @@ class Supervised:
         while not self._stopping:
             started = time.monotonic()
             code = await self._run_once()
-            self.status.ready = False
+            self.status.ready, self.status.pid = False, None
             if self._stopping:
                 return
+            self._changed()
             if time.monotonic() - started > SETTLED_SECONDS:
                 backoff = FIRST_BACKOFF
             self._log.info("supervisor: %s ended with %s, starting it again in %.1f s", self.spec.name, code, backoff)
@@ -115,37 +117,20 @@ class Supervised:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         """Note when it becomes ready; end it when it has stopped answering, so that it is started again."""
         failures = 0
-        while True:
-            if await self.healthy(self.spec.health_path):
-                if not self.status.ready:
-                    self.status.ready = True
-                    self._changed()
-                break
+        while (missing := await first_problem(self.spec.ready)) is not None:
+            self.status.missing = missing
             await asyncio.sleep(0.1)
-        while self.spec.port is not None:
+        self.status.ready, self.status.missing = True, ""
+        self._changed()
+        while self.spec.alive:
             await asyncio.sleep(LIVENESS_SECONDS)
-            alive = await self.healthy("/livez" if self.spec.health_path == "/readyz" else self.spec.health_path)
-            failures = 0 if alive else failures + 1
+            missing = await first_problem(self.spec.alive)
+            failures = 0 if missing is None else failures + 1
             if failures >= LIVENESS_FAILURES:
-                self._log.error("supervisor: %s does not answer, ending it", self.spec.name)
+                self._log.error("supervisor: %s does not answer, ending it: %s", self.spec.name, missing)
                 with suppress(ProcessLookupError):
                     process.kill()
                 return
-
-    async def healthy(self, path: str) -> bool:
-        """Whether its port answers; a process without a port is well while it runs."""
-        if self.spec.port is None:
-            return True
-        try:
-            if not path:
-                _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.spec.port), 2)
-                writer.close()
-                return True
-            async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
-                answer = await client.get(f"http://127.0.0.1:{self.spec.port}{path}")
-                return answer.status_code == httpx.codes.OK
-        except (OSError, httpx.HTTPError, TimeoutError):
-            return False
 
     async def stop(self) -> None:
         """SIGTERM, wait for the drain, SIGKILL."""
@@ -173,6 +158,9 @@ class Supervisor:
         self._secrets = made
         self._environment = {**os.environ, **layout.environment(made), "PYTHONUNBUFFERED": "1"}
         self._phase, self._message = "starting", "starting"
+        identity = identify(os.getpid())
+        assert identity is not None, "a running process is there"
+        self._identity = identity
         self._supervised: list[Supervised] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -182,8 +170,8 @@ class Supervisor:
         redis = redis_command(data / "redis", self._layout.ports.redis, self._secrets.redis_password)
         (data / "clickhouse").mkdir(parents=True, exist_ok=True)
         try:
-            specs = [spec for spec in processes(self._layout, redis) if spec.name not in self._without]
-            await self._start(specs, stop)
+            specs = processes(self._layout, self._secrets, redis)
+            await self._start([spec for spec in specs if spec.name not in self._without], stop)
             if not stop.is_set():
                 self._tell("ready", "everything is ready")
                 await stop.wait()
@@ -221,7 +209,9 @@ class Supervisor:
             if stop.is_set():
                 return
             if time.monotonic() > deadline:
-                raise StartFailed(f"{names} did not become ready in {START_SECONDS:.0f} s\n" + self._ends(waiting))
+                missing = "\n".join(f"{one.spec.name}: {one.status.missing}" for one in waiting if one.status.missing)
+                late = f"{names} did not become ready in {START_SECONDS:.0f} s\n{missing}\n"
+                raise StartFailed(late + self._ends(waiting))
             await asyncio.sleep(0.1)
 
     async def _set_up(self, stop: asyncio.Event) -> None:
@@ -251,7 +241,7 @@ class Supervisor:
             {
                 "phase": self._phase,
                 "message": self._message,
-                "supervisor": {"pid": os.getpid(), "created": psutil.Process().create_time()},
+                "supervisor": asdict(self._identity),
                 "ports": asdict(layout.ports),
                 "demo": layout.demo,
                 "processes": {one.spec.name: asdict(one.status) for one in self._supervised},
@@ -291,6 +281,13 @@ def _log_file(file: Path) -> logging.Logger:
 
 
 async def _main(layout: Layout) -> None:
+    lock = os.open(layout.data_dir / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process
+    except BlockingIOError:
+        sys.exit(f"another supervisor runs {layout.data_dir}")
+    # Those of a supervisor that was killed are draining; their ports and data have to be free.
+    await asyncio.to_thread(end, belonging_to(layout.data_dir), DRAIN_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -301,6 +298,7 @@ async def _main(layout: Layout) -> None:
 def main() -> None:
     """Arguments: data directory, ports as JSON, "demo" or "no-demo"."""
     directory, ports, demo = sys.argv[1:4]
+    allow_many_files()
     asyncio.run(_main(Layout(Path(directory), Ports(**json.loads(ports)), demo == "demo")))
 
 

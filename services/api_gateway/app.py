@@ -29,7 +29,14 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     clock, registry = clock or SystemClock(), CollectorRegistry()
     readiness = Readiness(clock)
     lifespan = partial(_run, settings, clock, registry, readiness)
-    app = FastAPI(title="AIRIS-MON", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="AIRIS-MON",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
     # Added inside out: the web defaults last, so that they see every response with all its headers.
     if settings.gateway.cors_origins:
         app.add_middleware(

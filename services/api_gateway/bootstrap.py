@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from libs.common.auth.api_keys import SCOPES, ApiKey, hash_api_key, parse_key_id
-from libs.common.auth.passwords import MINIMUM_LENGTH, Passwords
+from libs.common.auth.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, Passwords
 from libs.common.clickhouse import ClickHouse
 from libs.common.clock import Clock
 from services.api_gateway.repository import ControlPlane, Tenant, User, normal_email
@@ -42,9 +42,9 @@ async def bootstrap(
     key_id = parse_key_id(api_key)
     if not _SLUG.fullmatch(tenant):
         raise InvalidBootstrap("tenant: 1 to 63 lower-case letters, digits and inner hyphens, as in 'default'")
-    if "@" not in admin_email or len(admin_password) < MINIMUM_LENGTH:
+    if "@" not in admin_email or not MINIMUM_LENGTH <= len(admin_password) <= MAXIMUM_LENGTH:
         raise InvalidBootstrap(
-            f"administrator: an e-mail address and a password of {MINIMUM_LENGTH} characters or more"
+            f"administrator: an e-mail address and a password of {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters"
         )
     if key_id is None:
         raise InvalidBootstrap("api key: make one with libs.common.auth.api_keys.generate_api_key")

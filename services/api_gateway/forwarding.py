@@ -156,8 +156,9 @@ class ForwardedResponse(Response):
         ):
             try:
                 await self._relay(upstream, outgoing, request.method, send)
-            except httpx.InvalidURL as error:
-                raise InvalidRequest("The URL is not valid.") from error
+            except (httpx.InvalidURL, httpx.LocalProtocolError) as error:
+                # Our server let it pass, and our client will not send it.
+                raise InvalidRequest("The request's URL, headers or length do not follow HTTP.") from error
             except (httpx.PoolTimeout, httpx.ConnectTimeout, httpx.ConnectError) as error:
                 raise self._unavailable(error) from error
             except httpx.TimeoutException as error:

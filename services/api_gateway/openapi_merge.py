@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from services.api_gateway.sessions import COOKIE
-from services.api_gateway.upstreams import Route, Service, route_of
+from services.api_gateway.upstreams import ROUTES, Route, Service, route_of
 
 Document = dict[str, Any]
 
@@ -25,10 +25,30 @@ _PROBLEM: Document = {
     },
     "additionalProperties": True,
 }
+_OTLP: Document = {"application/x-protobuf": {"schema": {}}, "application/json": {"schema": {"type": "object"}}}
 _SECURITY_SCHEMES: Document = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `Authorization: Bearer airis_...`"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A browser session, from sign-in."},
 }
+
+
+def otlp_paths() -> Document:
+    """The forwarded OTLP/HTTP endpoints. Described here, because OpenAPI has nothing to say about protobuf."""
+    return {
+        route.prefix: {
+            "post": {
+                "tags": ["ingestion"],
+                "operationId": f"send_{route.prefix.rsplit('/', 1)[1]}",
+                "summary": f"Send {route.prefix.rsplit('/', 1)[1]} (OTLP/HTTP)",
+                "description": "Export requests of the OpenTelemetry Protocol. The key needs the scope `ingest`.",
+                "security": [{"bearer": []}],
+                "requestBody": {"required": True, "content": _OTLP},
+                "responses": {"200": {"description": "Stored, or a partial success.", "content": _OTLP}},
+            }
+        }
+        for route in ROUTES
+        if route.service == "receiver"
+    }
 
 
 def merge_service(merged: Document, service: Service, document: Document) -> None:
@@ -86,10 +106,7 @@ def _kept(service: Service, route: Route, operations: Document) -> Iterator[tupl
             operation["tags"] = operation.get("tags") or [service]
             # Client generators make one name space of these.
             operation["operationId"] = f"{service}_{operation.get('operationId', method)}"
-            if route.keeps_authorization:
-                operation["security"] = [{"bearer": []}]
-            else:
-                operation.pop("security", None)
+            operation.pop("security", None)
             yield method, operation
 
 

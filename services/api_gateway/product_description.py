@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from libs.common.clock import Clock
-from services.api_gateway.openapi_merge import merge_service, with_conventions
+from services.api_gateway.openapi_merge import merge_service, otlp_paths, with_conventions
 from services.api_gateway.upstreams import ROUTES, Service, Upstream
 
 FRESH_SECONDS = 60.0
@@ -77,6 +77,7 @@ class ProductDescription:
 
     def _merge(self) -> Document:
         merged = deepcopy(self._own())
+        merged.setdefault("paths", {}).update(deepcopy(otlp_paths()))
         silent: list[str] = []
         for service in _documented():
             document = self._fetched[service].document

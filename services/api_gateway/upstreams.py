@@ -21,7 +21,7 @@ class Route:
     """Requests for `prefix`, or below it, go to `service`.
 
     `scope` is what a caller needs; None lets everybody through without an identity. `keeps_authorization` hands the
-    client's own Authorization on, to a service that authenticates by itself.
+    client's own Authorization on, to a service that authenticates by itself. `documented` services have an /openapi.json.
     """
 
     prefix: str
@@ -30,19 +30,19 @@ class Route:
     scope: Literal["read"] | None = None
     below: bool = True
     keeps_authorization: bool = False
-    documented: bool = True
+    documented: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
     *(
-        Route(f"/api/v1/{name}", "analytics", READ_METHODS, scope="read")
+        Route(f"/api/v1/{name}", "analytics", READ_METHODS, scope="read", documented=True)
         for name in ("services", "traces", "logs", "metrics", "attributes")
     ),
     *(
         Route(f"/v1/{signal}", "receiver", frozenset({"POST"}), below=False, keeps_authorization=True)
         for signal in ("traces", "logs", "metrics")
     ),
-    Route("/", "ui", READ_METHODS, documented=False),
+    Route("/", "ui", READ_METHODS),
 )
 
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from libs.common.bus import open_consumer, open_producer
+from libs.common.bus import BusMetrics, open_consumer, open_producer
 from libs.common.clickhouse.client import open_clickhouse
 from libs.common.clock import Clock, SystemClock
 from libs.common.roles import Role
@@ -34,11 +34,11 @@ def create_writer(
     async def run(stop: asyncio.Event) -> None:
         """Store before bus: what has been read must have somewhere to go until the consumer is closed."""
         registry = CollectorRegistry()
-        metrics = WriterMetrics(registry)
+        metrics, bus_metrics = WriterMetrics(registry), BusMetrics(registry)
         readiness = Readiness(clock)
         async with AsyncExitStack() as stack:
             clickhouse = await stack.enter_async_context(open_clickhouse(store))
-            producer = await stack.enter_async_context(open_producer(bus, clock))
+            producer = await stack.enter_async_context(open_producer(bus, clock, metrics=bus_metrics))
             dead_letters = DeadLetters(producer, settings, clock)
             writer = Writer(
                 BatchStore(TelemetryRepository(clickhouse), dead_letters, settings, clock, metrics),
@@ -47,7 +47,7 @@ def create_writer(
                 metrics,
             )
             consumer = await stack.enter_async_context(
-                open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock)
+                open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock, metrics=bus_metrics)
             )
             readiness.add("store", clickhouse.check)
             readiness.add("bus", consumer.check)

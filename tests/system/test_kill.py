@@ -1,12 +1,10 @@
 """Kill each process of the pipeline under load: every acknowledged span is stored once, and everything comes back."""
 
 import asyncio
-import json
 import os
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +12,11 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from libs.common.testing import free_port
-from libs.embedded.layout import Layout, Ports, Secrets
-from libs.embedded.supervisor import Supervisor
+from libs.embedded.layout import Layout, Secrets
+from tests.fixtures.installation import Installation, running_installation
 
 SPANS = 25
 SENDERS = 6
-
-
-def free_ports() -> Ports:
-    return Ports(*[free_port() for _ in range(8)])
 
 
 @dataclass
@@ -76,62 +69,20 @@ async def send(layout: Layout, made: Secrets, ledger: Ledger, stop: asyncio.Even
             await asyncio.sleep(0.01)
 
 
-@dataclass
-class Product:
-    layout: Layout
-    made: Secrets
-
-    def state(self) -> dict[str, dict[str, object]]:
-        return json.loads(self.layout.state_file.read_text())["processes"]
-
-    def pid(self, name: str) -> int:
-        pid = self.state()[name]["pid"]
-        assert isinstance(pid, int)
-        return pid
-
-    async def ready(self, name: str, *, other_than: int = 0) -> None:
-        async with asyncio.timeout(60):
-            while not (self.state()[name]["ready"] and self.state()[name]["pid"] != other_than):
-                await asyncio.sleep(0.05)
-
-    async def ask(self, sql: str) -> list[dict[str, object]]:
-        settings = {"query": f"{sql} FORMAT JSON", "database": "airis", "output_format_json_quote_64bit_integers": "0"}
-        credentials = {"X-ClickHouse-User": "default", "X-ClickHouse-Key": self.made.store_password}
-        url = f"http://127.0.0.1:{self.layout.ports.clickhouse}/"
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-            answer = await client.post(url, params=settings, headers=credentials)
-            answer.raise_for_status()
-            return answer.json()["data"]
-
-
-@pytest.fixture
-async def product(tmp_path: Path) -> AsyncIterator[Product]:
-    layout = Layout(tmp_path / "airis", free_ports(), demo=False)
-    made = Secrets.load_or_make(layout.secrets_file)
-    stop = asyncio.Event()
-    supervisor = Supervisor(layout, made, without=frozenset({"platform"}))
-    task = asyncio.create_task(supervisor.run(stop))
-    try:
-        async with asyncio.timeout(90):
-            while not layout.state_file.exists() or json.loads(layout.state_file.read_text())["phase"] == "starting":
-                await asyncio.sleep(0.1)
-        state = json.loads(layout.state_file.read_text())
-        assert state["phase"] == "ready", state["message"]
-        yield Product(layout, made)
-    finally:
-        stop.set()
-        await task
-
-
 @pytest.mark.timeout(240)
-async def test_killing_any_process_loses_and_doubles_nothing(product: Product) -> None:
+async def test_killing_any_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    async with running_installation(tmp_path / "airis", without=frozenset({"platform"})) as installation:
+        await kill_each(installation)
+
+
+async def kill_each(installation: Installation) -> None:
     ledger, stop = Ledger(), asyncio.Event()
-    senders = [asyncio.create_task(send(product.layout, product.made, ledger, stop)) for _ in range(SENDERS)]
+    senders = [asyncio.create_task(send(installation.layout, installation.made, ledger, stop)) for _ in range(SENDERS)]
     await asyncio.sleep(2)
     for name in ("writer", "receiver", "clickhouse", "redis", "writer", "clickhouse"):
-        before = product.pid(name)
+        before = installation.state()[name]["pid"]
         os.kill(before, signal.SIGKILL)
-        await product.ready(name, other_than=before)
+        await installation.ready(name, other_than=before)
         acknowledged = len(ledger.acknowledged)
         async with asyncio.timeout(30):  # it takes traffic again
             while len(ledger.acknowledged) <= acknowledged:
@@ -143,15 +94,15 @@ async def test_killing_any_process_loses_and_doubles_nothing(product: Product) -
 
     async with asyncio.timeout(60):
         while True:
-            rows = await product.ask("SELECT lower(hex(span_id)) AS id FROM spans")
+            rows = await installation.sql("SELECT lower(hex(span_id)) AS id FROM spans")
             stored = Counter(str(row["id"]) for row in rows)
             if ledger.acknowledged <= stored.keys():
                 break
             await asyncio.sleep(0.5)
     await asyncio.sleep(2)
-    rows = await product.ask("SELECT lower(hex(span_id)) AS id FROM spans")
+    rows = await installation.sql("SELECT lower(hex(span_id)) AS id FROM spans")
     stored = Counter(str(row["id"]) for row in rows)
     assert [span for span, count in stored.items() if count > 1] == []
     assert stored.keys() <= ledger.acknowledged | ledger.unknown
-    rollup = await product.ask("SELECT sum(request_count) AS requests FROM red_1m")
+    rollup = await installation.sql("SELECT sum(request_count) AS requests FROM red_1m")
     assert rollup[0]["requests"] == len(rows)

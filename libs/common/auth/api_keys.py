@@ -121,6 +121,8 @@ class ApiKeyStore:
         async with lock:
             if (fresh := self._fresh(hashed)) is not None:
                 return fresh.key
+            if hashed in self._found:  # guesses that queue must not stand in the way of keys that were valid
+                return await self._refresh(key_id, hashed)
             async with self._lookups:
                 return await self._refresh(key_id, hashed)
 

@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry
 
 from libs.common import tracing
-from libs.common.clickhouse.failures import describe, from_clickhouse
+from libs.common.clickhouse.failures import from_clickhouse
 from libs.common.clickhouse.statements import Statement
 from libs.common.clock import Clock, SystemClock
 from libs.common.errors import AirisError, QueryTimeout, StoreRejected, StoreUnavailable
@@ -297,7 +297,9 @@ class ClickHouse:
                 yield
         except AirisError as error:
             outcome = error.id
-            log.warning("store error", operation=operation, statement=name, error=error.id, **describe(error))
+            # What the store itself said is for us; callers are shown the error's detail.
+            reason = str(error.__cause__ or "")
+            log.warning("store error", operation=operation, statement=name, error=error.id, reason=reason)
             raise
         except asyncio.CancelledError:
             outcome = "cancelled"

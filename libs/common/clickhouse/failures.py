@@ -1,8 +1,5 @@
 """What ClickHouse's errors mean to a caller. Codes: src/Common/ErrorCodes.cpp of ClickHouse."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
 
 from libs.common.errors import (
@@ -51,10 +48,3 @@ def from_clickhouse(error: ClickHouseError, *, write: bool) -> AirisError:
 def _rejected(error: ClickHouseError, code: int | None) -> StoreRejected:
     name: str | None = getattr(error, "name", None)
     return StoreRejected(code=code, name=name, reason=str(error))
-
-
-def describe(error: AirisError) -> Mapping[str, Any]:
-    """Log fields: what the store itself said, which callers are not shown."""
-    if isinstance(error, StoreRejected):
-        return {"store_code": error.code, "store_error": error.name, "reason": error.reason}
-    return {}

@@ -1,6 +1,7 @@
 """Telemetry as values a test can look at."""
 
 import io
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
@@ -27,7 +28,7 @@ class LogRecorder:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        return [orjson.loads(line) for line in self.text.splitlines()]
+        return [orjson.loads(line) for line in self.text.split("\n") if line]
 
     def events(self, event: str) -> list[dict[str, Any]]:
         """Lines with this `event`."""
@@ -36,12 +37,17 @@ class LogRecorder:
 
 @contextmanager
 def recorded_logs(level: Literal["debug", "info", "warning", "error"] = "info") -> Iterator[LogRecorder]:
-    """Configure logging into a recorder; structlog's defaults come back afterwards."""
+    """Configure logging into a recorder; logging is as before afterwards."""
     recorder = LogRecorder()
+    root = logging.getLogger()
+    handlers, threshold = root.handlers[:], root.level
     configure_logging(ServiceSettings(log_level=level, log_format="json"), stream=recorder.stream)
     try:
         yield recorder
     finally:
+        logging.captureWarnings(capture=False)
+        root.handlers[:] = handlers
+        root.setLevel(threshold)
         structlog.reset_defaults()
         structlog.contextvars.clear_contextvars()
 

@@ -1,5 +1,6 @@
 """Plain ASGI middlewares: who is asking (request id, trace) and what came of it (log line, metrics, last-resort 500)."""
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common import tracing
 from libs.common.clock import Clock
-from libs.common.errors import AirisError, ClientClosedRequest, InternalError
+from libs.common.errors import AirisError, ClientClosedRequest, InternalError, ShuttingDown
 from libs.common.metrics import Metrics, counter, histogram
 from libs.common.web.problems import as_airis_error, problem_response
 
@@ -130,18 +131,22 @@ class RequestOutcomeMiddleware:
 
         try:
             await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            # Nobody cancels a request but a server whose drain is over; it must be told, and so must the caller.
+            scope["airis.error"] = ShuttingDown()
+            if not status:
+                await _problem(scope, receive, watched)
+            raise
         except Exception as error:
-            problem = as_airis_error(error)
-            scope["airis.error"] = problem
+            scope["airis.error"] = problem = as_airis_error(error)
             if isinstance(problem, InternalError):
                 log.exception("request failed", method=scope["method"], path=scope["path"])
             if status:
                 # The head is out; only a broken connection can still tell the caller that the body is not whole.
                 raise
-            response = problem_response(problem, instance=scope["path"], request_id=scope.get("airis.request_id", ""))
-            await response(scope, receive, watched)
+            await _problem(scope, receive, watched)
         finally:
-            # No head and no exception: the handler was cancelled because its caller left or the drain ended.
+            # A handler that sent nothing and raised nothing found its caller gone.
             self._record(scope, status or ClientClosedRequest.status, self._clock.monotonic() - started, sent_bytes)
 
     def _record(self, scope: Scope, status: int, seconds: float, sent_bytes: int) -> None:
@@ -171,6 +176,13 @@ class RequestOutcomeMiddleware:
             client=(scope.get("client") or ("",))[0],
             **fields,
         )
+
+
+async def _problem(scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem_response(
+        scope["airis.error"], instance=scope["path"], request_id=scope.get("airis.request_id", "")
+    )
+    await response(scope, receive, send)
 
 
 def route_template(scope: Scope) -> str:

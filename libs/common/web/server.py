@@ -71,11 +71,25 @@ async def serve(
         stopper = asyncio.create_task(_stop_with(server, stop), name="server-stopper")
         try:
             await server.serve(sockets=[listener])
+        except asyncio.CancelledError:
+            await _abandon(server)
+            raise
         except SystemExit as error:  # uvicorn's word for a failed lifespan; it must not end our other roles unheard
             raise StartFailed("the application could not start; the log has the reason") from error
         finally:
             stopper.cancel()
             await asyncio.gather(stopper, return_exceptions=True)
+
+
+async def _abandon(server: uvicorn.Server) -> None:
+    """The drain is over: drop the requests that are left, but let the lifespan close what it opened."""
+    if not server.started:
+        return
+    for listening in server.servers:
+        listening.close()
+    for task in server.server_state.tasks:
+        task.cancel()
+    await server.lifespan.shutdown()
 
 
 async def _stop_with(server: uvicorn.Server, stop: asyncio.Event) -> None:

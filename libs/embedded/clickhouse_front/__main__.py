@@ -28,6 +28,7 @@ from libs.embedded.clickhouse_front.exchange import Limits, Machine
 from libs.embedded.clickhouse_front.lanes import Lane
 from libs.embedded.clickhouse_front.requests import Credentials
 from libs.embedded.clickhouse_front.sessions import Sessions
+from libs.embedded.processes import allow_many_files
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ WRITE_LANES = 2
 
 def main() -> None:
     arguments = _arguments()
+    allow_many_files()
     try:
         settings = ClickHouseSettings()
     except InvalidSettings as error:
@@ -101,6 +103,8 @@ def _open_engine(arguments: argparse.Namespace) -> tuple[Path, Engine]:
     except OSError as error:
         os.close(lock)
         raise EngineUnavailable(f"another process has {path} open; stop it first") from error
+    # The engine keeps compiled schemas in __cache__ below where it stands, whatever format_schema_path says.
+    os.chdir(path)
     try:
         return path, Engine(str(path), str(configuration))
     except RuntimeError as error:

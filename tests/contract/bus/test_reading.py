@@ -13,9 +13,7 @@ from tests.contract.bus.harness import Recorder, Transport, declaration, group, 
 
 
 async def send_all(producer: Producer, topic: str, count: int, *, size: int = 10, partition: int = 0) -> None:
-    await asyncio.gather(
-        *(producer.send(topic, (b"%d " % n).ljust(size), partition=partition) for n in range(count))
-    )
+    await asyncio.gather(*(producer.send(topic, (b"%d " % n).ljust(size), partition=partition) for n in range(count)))
 
 
 async def test_groups_read_independently(bus: Transport) -> None:
@@ -69,7 +67,9 @@ async def test_poll_stops_near_its_budget_and_shares_it(make_bus: Callable[..., 
                 largest = max(largest, sum(len(record.value) for batch in found.values() for record in batch))
                 records += [record for batch in found.values() for record in batch]
         assert largest <= 120_000
-        assert sorted((record.partition, record.offset) for record in records) == [(p, n) for p in range(2) for n in range(50)]
+        assert sorted((record.partition, record.offset) for record in records) == [
+            (p, n) for p in range(2) for n in range(50)
+        ]
 
 
 async def test_a_record_larger_than_the_budget_comes_alone(bus: Transport) -> None:

@@ -33,7 +33,9 @@ async def test_record_comes_back_as_it_was_sent(bus: Transport) -> None:
         ]
         records = await read(consumer, 16)
     assert [(where.topic, where.partition, where.offset) for where in sent] == [(topic.topic, 2, n) for n in range(16)]
-    assert [(record.topic, record.partition, record.offset) for record in records] == [(topic.topic, 2, n) for n in range(16)]
+    assert [(record.topic, record.partition, record.offset) for record in records] == [
+        (topic.topic, 2, n) for n in range(16)
+    ]
     assert [(record.value, record.key) for record in records] == [(value, key) for value in values for key in keys]
     assert all(record.headers == headers for record in records)
     assert all(before <= record.timestamp_ms <= int(time.time() * 1000) for record in records)
@@ -43,9 +45,7 @@ async def test_concurrent_sends_keep_their_order_and_come_once(bus: Transport) -
     topic = declaration()
     await bus.ensure(topic)
     async with bus.producer() as producer, bus.consumer(group(), topic.topic) as consumer:
-        sent = await asyncio.gather(
-            *(producer.send(topic.topic, b"%d" % n, partition=n % 4) for n in range(1000))
-        )
+        sent = await asyncio.gather(*(producer.send(topic.topic, b"%d" % n, partition=n % 4) for n in range(1000)))
         records = await read(consumer, 1000)
     assert sorted((where.partition, where.offset) for where in sent) == [(p, n) for p in range(4) for n in range(250)]
     for partition in range(4):
@@ -124,7 +124,10 @@ async def test_cancelled_send_leaves_the_producer_well(bus: Transport) -> None:
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.gather(*(producer.send(topic.topic, b"%d" % n) for n in range(20)))
         records = await read(consumer, 21)
-    assert [record.value for record in records if record.value != b"left"] == [b"first", *(b"%d" % n for n in range(20))]
+    assert [record.value for record in records if record.value != b"left"] == [
+        b"first",
+        *(b"%d" % n for n in range(20)),
+    ]
 
 
 async def test_trace_context_travels_except_with_traces(bus: Transport) -> None:
@@ -140,7 +143,9 @@ async def test_trace_context_travels_except_with_traces(bus: Transport) -> None:
         await producer.send(topic.topic, b"v")
         records = await read(consumer, 3)
     trace_id = f"{current.get_span_context().trace_id:032x}".encode()
-    by_topic = {name: [record.headers for record in records if record.topic == name] for name in (topic.topic, traces.topic)}
+    by_topic = {
+        name: [record.headers for record in records if record.topic == name] for name in (topic.topic, traces.topic)
+    }
     traced, untraced = by_topic[topic.topic]
     assert [name for name, _ in traced] == ["tenant", "traceparent"]
     assert trace_id in dict(traced)["traceparent"]

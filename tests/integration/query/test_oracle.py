@@ -31,9 +31,7 @@ _values = st.one_of(
     st.sampled_from([*records.STRINGS, "5.", "1e300", "-1", "+5", "9007199254740993", "false", "NaN"]),
     st.sampled_from(["99999999999999999999", "-9223372036854775808", "9223372036854775807", "0.50", "한"]),
 )
-_any_value = st.one_of(
-    _values.map(lambda text: Value(text, quoted=True)), _values.filter(is_bare_value).map(Value)
-)
+_any_value = st.one_of(_values.map(lambda text: Value(text, quoted=True)), _values.filter(is_bare_value).map(Value))
 _patterns = st.sampled_from(["", "^a", "^$", "^5", "(?i)^A$", "e.b", "결제|^2", r"\\", "[0-9]{3}"]).map(
     lambda text: Value(text, quoted=True)
 )
@@ -50,11 +48,15 @@ _TERMS: st.SearchStrategy[Query] = st.one_of(
     st.builds(Comparison, _keys, st.just("="), _any_value),
     st.builds(Comparison, _keys, st.sampled_from(["=~", "!~"]), _patterns),
     st.builds(Exists, _keys),
-    st.builds(Exists, st.sampled_from(["service", "duration", "body", "event.name", "severity", "parent_span_id"]).map(Key)),
+    st.builds(
+        Exists, st.sampled_from(["service", "duration", "body", "event.name", "severity", "parent_span_id"]).map(Key)
+    ),
     st.builds(Text, st.sampled_from(["get", "GET /c", "결제", "STRASSE", "straße", "ß", "a", "42"])),
     _field(["service", "scope.name", "scope.version"], ("=", "!="), [*records.SERVICES, "lib.a", "1.0"]),
     _field(["service", "name", "body", "event.name"], ("=~", "!~"), ["c", "^$", "(?i)GET", "exc|login"]),
-    _field(["name", "operation", "body", "event.name", "severity_text"], ("=", "!="), [*records.NAMES, "exception", "INFO"]),
+    _field(
+        ["name", "operation", "body", "event.name", "severity_text"], ("=", "!="), [*records.NAMES, "exception", "INFO"]
+    ),
     _field(["duration"], ORDERINGS, ["1ns", "1.5us", "1ms", "1s", "1.5m", "0.000000001s"]),
     _field(["status"], ("=", "!="), ["ok", "ERROR", "unset"]),
     _field(["kind"], ("=", "!="), ["server", "CLIENT", "unspecified"]),

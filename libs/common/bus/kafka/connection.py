@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -58,3 +59,40 @@ async def admin_client(settings: BusSettings) -> AsyncIterator[AIOKafkaAdminClie
     finally:
         with suppress(KafkaError, OSError):
             await admin.close()
+
+
+async def stop(kafka: AIOKafkaProducer | AIOKafkaConsumer, timeout: float) -> bool:
+    """Stop a client; whether it ended in an orderly way within `timeout` seconds. It is closed in any case.
+
+    aiokafka's own stop() waits for brokers as long as it takes, and lets the cancellation of its tasks out as if it were
+    ours, with connections left open; so it gets a task of its own, and what it leaves is closed after it.
+    """
+    stopping = asyncio.create_task(kafka.stop(), name="kafka-stop")
+    try:
+        await asyncio.wait([stopping], timeout=timeout)
+    finally:
+        stopping.cancel()
+        await asyncio.wait([stopping], timeout=timeout)
+    orderly = stopping.done() and not stopping.cancelled() and stopping.exception() is None
+    if not orderly:
+        # There is no public way to give up.
+        tasks = [
+            task
+            for task in (
+                getattr(getattr(kafka, "_sender", None), "sender_task", None),
+                getattr(getattr(kafka, "_fetcher", None), "_fetch_task", None),
+                getattr(getattr(kafka, "_coordinator", None), "_coordination_task", None),
+                *getattr(getattr(kafka, "_fetcher", None), "_pending_tasks", ()),
+            )
+            if isinstance(task, asyncio.Task)
+        ]
+        for task in tasks:
+            task.cancel()
+        if fail_all := getattr(getattr(kafka, "_message_accumulator", None), "fail_all", None):
+            fail_all(KafkaError("the producer has stopped"))
+        client = getattr(kafka, "_client", None) or kafka.client
+        with suppress(KafkaError, OSError):
+            await client.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout)
+    return orderly

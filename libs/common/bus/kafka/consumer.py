@@ -25,7 +25,7 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from libs.common.bus.kafka.buffer import FetchBuffer
-from libs.common.bus.kafka.connection import client_options, unavailable_when_away
+from libs.common.bus.kafka.connection import client_options, stop, unavailable_when_away
 from libs.common.bus.listening import ListenerFailed, tell
 from libs.common.bus.protocol import Position, RebalanceListener, Record, TopicPartition
 from libs.common.clock import Clock
@@ -149,7 +149,9 @@ class KafkaConsumer:
                     await self._kafka.commit(offsets)
         except BusUnavailable as error:
             if isinstance(error.__cause__, (CommitFailedError, IllegalStateError)):
-                raise CommitFenced(f"Group {self._group} has rebalanced: {error.__cause__}") from None
+                raise CommitFenced(
+                    f"Group {self._group} has rebalanced; read on from the committed position."
+                ) from None
             raise
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -206,7 +208,7 @@ class KafkaConsumer:
                 self._starting.cancel()
                 await asyncio.wait([self._starting])
             if self._kafka is not None:
-                await self._stop(self._kafka)
+                await stop(self._kafka, self._settings.timeout_seconds)
             if self._admin is not None:
                 with suppress(KafkaError, OSError):
                     await self._admin.close()
@@ -243,22 +245,15 @@ class KafkaConsumer:
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 await kafka.start()
-                # aiokafka looks for missing topics again only when its metadata gets old.
-                missing = set(self._topics) - await kafka.topics()
-            if missing:
-                raise BusUnavailable(f"The event bus has no topic {min(missing)}; run the migration, which declares topics.")
+                # Before subscribing, because aiokafka looks for missing topics again only when its metadata gets old.
+                _check_topics(self._topics, await kafka.topics())
         except BaseException:
-            await self._stop(kafka)
+            await stop(kafka, self._settings.timeout_seconds)
             raise
         # Not before start(), which would wait for the first assignment, which waits for poll.
         kafka.subscribe(self._topics, listener=self._rebalances)
         self._kafka = kafka
         return kafka
-
-    async def _stop(self, kafka: AIOKafkaConsumer) -> None:
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                await kafka.stop()
 
     async def _rebalance(self) -> None:
         self._rebalances.arrived.clear()
@@ -346,6 +341,11 @@ class KafkaConsumer:
                     raise
                 self._admin = admin
             return self._admin
+
+
+def _check_topics(wanted: Collection[str], existing: Collection[str]) -> None:
+    if missing := set(wanted) - set(existing):
+        raise BusUnavailable(f"The event bus has no topic {min(missing)}; run the migration, which declares topics.")
 
 
 def _ours(tp: KafkaPartition) -> TopicPartition:

@@ -7,7 +7,7 @@ client that has failed once is replaced by a new one, with a new producer id.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -22,7 +22,7 @@ from aiokafka.errors import (
 from aiokafka.structs import RecordMetadata
 
 from libs.common.bus.in_flight import InFlightBytes
-from libs.common.bus.kafka.connection import client_options, unavailable_when_away
+from libs.common.bus.kafka.connection import client_options, stop, unavailable_when_away
 from libs.common.bus.partitioning import Partitioner
 from libs.common.bus.producer import MAX_HEADER_BYTES
 from libs.common.bus.protocol import Headers, TopicPartitionOffset
@@ -173,19 +173,8 @@ class KafkaProducer:
         task.add_done_callback(self._retiring.discard)
 
     async def _stop(self, client: _Client) -> None:
-        with suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                await client.kafka.stop()
-            return
-        # stop() waits for what cannot be sent; nobody waits for that any more. aiokafka has no public way to give up.
-        sender = getattr(getattr(client.kafka, "_sender", None), "sender_task", None)
-        if sender is not None:
-            sender.cancel()
-        with suppress(KafkaError, OSError):
-            await client.kafka.client.close()
-        if sender is not None:
-            await asyncio.wait([sender], timeout=self._settings.timeout_seconds)
-        for written in list(client.unconfirmed):
+        await stop(client.kafka, self._settings.timeout_seconds)
+        for written in list(client.unconfirmed):  # nobody will ever confirm these; their bytes are free again
             written.cancel()
 
 

@@ -50,7 +50,7 @@ def unpack(topic: str, partition: int, offset: int, m: bytes, v: bytes) -> Recor
             headers.append((name, m[position : position + content_size]))
             position += content_size
         value = lz4.block.decompress(v, uncompressed_size=size) if codec == _LZ4 else v
-    except (struct.error, lz4.block.LZ4BlockError) as error:
+    except (struct.error, lz4.block.LZ4BlockError, UnicodeDecodeError) as error:
         raise ValueError(f"{topic}/{partition} offset {offset} is not a record: {error}") from error
     if position != len(m) or len(value) != size:
         raise ValueError(f"{topic}/{partition} offset {offset} is not a record: its sizes do not add up")

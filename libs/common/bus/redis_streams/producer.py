@@ -114,6 +114,7 @@ class RedisProducer:
         return self._partitions[topic]
 
     async def _ask_partitions(self, topic: str) -> None:
+        await self._bus.check()  # nothing is sent to a Redis that would lose it
         with unavailable_when_away():
             count = int(await self._bus.client.hget(topic_key(topic), "partitions") or 0)
         if count == 0:
@@ -208,7 +209,8 @@ class RedisProducer:
                 arguments += (record.m, record.v)
             pipeline.execute_command(*append.command(batch.target.topic, arguments))
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
+            # A third, so that a connection that went silent is replaced while the senders still wait.
+            async with asyncio.timeout(self._settings.timeout_seconds / 3):
                 replies = await pipeline.execute(raise_on_error=False)
                 if any(isinstance(reply, NoScriptError) for reply in replies):
                     await self._bus.client.script_load(append.source)

@@ -120,7 +120,9 @@ async def test_a_body_comes_in_its_chunks_and_then_the_client_may_leave() -> Non
 async def test_a_body_past_the_limit_is_refused_as_early_as_it_shows() -> None:
     with pytest.raises(PayloadTooLarge):
         RequestBody(request_with(("content-length", "101")), receiver(), 100)
-    body = RequestBody(request_with(("transfer-encoding", "chunked")), receiver(chunk(b"x" * 60), chunk(b"x" * 41)), 100)
+    body = RequestBody(
+        request_with(("transfer-encoding", "chunked")), receiver(chunk(b"x" * 60), chunk(b"x" * 41)), 100
+    )
     with pytest.raises(PayloadTooLarge, match="100 bytes"):
         async for _ in body.stream():
             pass

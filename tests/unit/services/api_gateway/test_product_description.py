@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.testing import FakeClock
-from services.api_gateway.openapi_merge import merge_service, with_conventions
+from services.api_gateway.openapi_merge import merge_service, otlp_paths, with_conventions
 from services.api_gateway.product_description import FRESH_SECONDS, RETRY_SECONDS, ProductDescription
 from services.api_gateway.upstreams import Upstream
 
@@ -94,10 +94,10 @@ def test_every_operation_may_end_in_a_problem_and_says_how_to_get_in() -> None:
 
 
 def test_ingestion_takes_keys_only() -> None:
-    document = own()
-    merge_service(document, "receiver", {"paths": {"/v1/traces": {"post": {}}, "/v1/traces/x": {"post": {}}}})
-    assert document["paths"]["/v1/traces"]["post"]["security"] == [{"bearer": []}]
-    assert "/v1/traces/x" not in document["paths"]
+    paths = otlp_paths()
+    assert set(paths) == {"/v1/traces", "/v1/logs", "/v1/metrics"}
+    for operations in paths.values():
+        assert operations["post"]["security"] == [{"bearer": []}]
 
 
 json_values = st.recursive(
@@ -143,30 +143,28 @@ class Setting:
 async def test_a_service_that_is_away_is_named_and_asked_again_soon() -> None:
     setting = Setting()
     document = await setting.document()
-    assert "analytics, receiver" in document["info"]["description"]
-    assert sorted(setting.asked) == ["analytics", "receiver"]
+    assert "does not answer: analytics." in document["info"]["description"]
+    assert "/v1/traces" in document["paths"]
     await setting.document()
-    assert len(setting.asked) == 2
+    assert setting.asked == ["analytics"]
     setting.answers["analytics"] = httpx.Response(200, json=analytics())
     setting.clock.move(RETRY_SECONDS)
     document = await setting.document()
     assert "/api/v1/traces" in document["paths"]
-    assert "receiver" in document["info"]["description"]
-    assert "analytics" not in document["info"]["description"]
+    assert "description" not in document["info"]
 
 
 async def test_descriptions_are_kept_for_a_minute_and_longer_while_their_service_is_away() -> None:
     setting = Setting()
-    for service in ("analytics", "receiver"):
-        setting.answers[service] = httpx.Response(200, json=analytics())
+    setting.answers["analytics"] = httpx.Response(200, json=analytics())
     await setting.document()
     setting.clock.move(FRESH_SECONDS - 1)
     await setting.document()
-    assert len(setting.asked) == 2
+    assert len(setting.asked) == 1
     setting.answers.clear()
     setting.clock.move(1)
     document = await setting.document()
-    assert len(setting.asked) == 4
+    assert len(setting.asked) == 2
     assert "/api/v1/traces" in document["paths"]
     assert "description" not in document["info"]
 

@@ -174,6 +174,22 @@ async def test_guessed_keys_queue_here_and_not_in_the_store(setting: Setting) ->
     assert await asyncio.gather(*tasks) == [None] * 50
 
 
+async def test_a_valid_key_does_not_wait_behind_guesses(setting: Setting) -> None:
+    key, text = await setting.add()
+    await setting.store.lookup(text)
+    setting.clock.move(POSITIVE_SECONDS)
+    gate = asyncio.Event()
+    setting.clickhouse.before_query = gate.wait
+    guesses = [generate_api_key(tenant="x", name="x", scopes=["read"])[1] for _ in range(50)]
+    tasks = [asyncio.create_task(setting.store.lookup(guess)) for guess in guesses]
+    await until(lambda: setting.lookups == 1 + api_keys.MAX_LOOKUPS)
+    setting.clickhouse.before_query = None
+    assert await setting.store.lookup(text) == key
+    assert not any(task.done() for task in tasks)
+    gate.set()
+    await asyncio.gather(*tasks)
+
+
 async def test_while_the_store_is_away_known_keys_stay_valid(setting: Setting) -> None:
     key, text = await setting.add()
     await setting.store.lookup(text)
@@ -192,9 +208,7 @@ async def test_while_the_store_is_away_known_keys_stay_valid(setting: Setting) -
     assert await setting.store.lookup(text) is None
 
 
-async def test_memory_is_bounded_and_guesses_push_no_key_out(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_memory_is_bounded_and_guesses_push_no_key_out(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api_keys, "MAX_ENTRIES", 3)
     _, text = await setting.add()
     await setting.store.lookup(text)

@@ -1,0 +1,1 @@
+"""What the shop's services do. One module per team, as it were."""

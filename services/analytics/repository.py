@@ -1,0 +1,269 @@
+"""The telemetry tables, as readers see them. The only file of this service, with queries/*.sql, that names tables.
+
+Every method takes the tenant first and binds it. Places where a statement takes a condition are marked in its file as
+`true /* condition */`, so that each file is a statement that runs as it stands. Times are unix nanoseconds unless named
+otherwise. Raises what the store client raises: QueryTimeout, QueryTooExpensive, StoreUnavailable.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from libs.common.clickhouse import ClickHouse, Statement, load_statements
+from libs.common.query import Condition, Query, ResourceScope, Signal, compile_query, fallback_keys
+from services.analytics.cursors import LogCursor, PointCursor, TraceCursor
+from services.analytics.time_range import TimeRange, buckets
+
+Rows = list[dict[str, Any]]
+Spells = list[tuple[int, int]]
+
+_CONDITION = "true /* condition */"
+_SERVICE = "true /* service */"
+_TABLES: Mapping[Signal, str] = {Signal.TRACES: "spans", Signal.LOGS: "logs", Signal.METRICS: "metric_points"}
+_RESOURCES = (
+    "SELECT resource_fingerprint FROM resources WHERE tenant = {tenant:String}"
+    " AND day >= toDate(fromUnixTimestamp64Nano({range_from:Int64}, 'UTC'))"
+    " AND day <= toDate(fromUnixTimestamp64Nano({range_to:Int64}, 'UTC'))"
+)
+# Columns that autocompletion may list. Ids, durations and texts have too many values to choose from.
+FIELD_COLUMNS: Mapping[Signal, Mapping[str, str]] = {
+    Signal.TRACES: {
+        "service": "service",
+        "service.name": "service",
+        "operation": "name",
+        "name": "name",
+        "status": "status_code",
+        "status_message": "status_message",
+        "kind": "kind",
+        "scope.name": "scope_name",
+        "scope.version": "scope_version",
+    },
+    Signal.LOGS: {
+        "service": "service",
+        "service.name": "service",
+        "severity": "severity_number",
+        "severity_text": "severity_text",
+        "event.name": "event_name",
+        "scope.name": "scope_name",
+        "scope.version": "scope_version",
+    },
+    Signal.METRICS: {
+        "service": "service",
+        "service.name": "service",
+        "scope.name": "scope_name",
+        "scope.version": "scope_version",
+    },
+}
+
+
+class TelemetryRepository:
+    """Reads spans, logs, metrics and their rollups. `timeout` is seconds per statement."""
+
+    def __init__(self, clickhouse: ClickHouse, *, timeout: float) -> None:
+        self._clickhouse = clickhouse
+        self._timeout = timeout
+        self._statements = load_statements("services.analytics")
+
+    async def condition(self, tenant: str, query: Query | None, signal: Signal, span: TimeRange) -> Condition:
+        """The query as a condition on the signal's table; `span` is the whole range of the search. Raises InvalidQuery."""
+        # Compiled first without the store, which need not be asked about a query that says nothing.
+        condition = compile_query(query, signal, ResourceScope(_RESOURCES))
+        keys = fallback_keys(query, signal)
+        if keys:
+            rows = await self._run(
+                "resource_keys_present",
+                {"tenant": tenant, "from": span.start, "to": span.end, "keys": sorted(keys)},
+            )
+            present = frozenset(rows[0]["present"]) if rows else frozenset()
+            condition = compile_query(query, signal, ResourceScope(_RESOURCES, present))
+        if "{range_from:" in condition.sql:
+            bounds = {"range_from": span.start, "range_to": span.end}
+            return Condition(condition.sql, {**condition.parameters, **bounds})
+        return condition
+
+    async def services(self, tenant: str, span: TimeRange, step: int, service: str | None) -> Rows:
+        """`service`, `is_total`, `step`, `requests`, `errors`, `quantiles` (p50, p90, p95, p99) of entry spans."""
+        return await self._run("services", {**_red(tenant, span, by_hour=step % 3600 == 0), "step": step}, service=service)
+
+    async def service_names(self, tenant: str, span: TimeRange) -> list[str]:
+        rows = await self._run("service_names", _window(tenant, span))
+        return [row["service"] for row in rows]
+
+    async def operations(self, tenant: str, span: TimeRange, service: str, limit: int) -> Rows:
+        """`operation`, `kind`, `requests`, `errors`, `quantiles`, busiest first."""
+        return await self._run("operations", {**_red(tenant, span, by_hour=True), "limit": limit}, service=service)
+
+    async def trace_candidates(
+        self, tenant: str, condition: Condition, start: int, before: TraceCursor, limit: int
+    ) -> Rows:
+        """`id`, `first_match` of traces with a match from `start` on, strictly before the cursor, newest first."""
+        values = {"tenant": tenant, "from": start, "before": before.time, "before_trace": before.trace_id}
+        return await self._run("trace_candidates", {**values, "limit": limit}, condition)
+
+    async def trace_earlier_matches(
+        self, tenant: str, condition: Condition, span: TimeRange, spells: Spells, trace_ids: Sequence[str]
+    ) -> set[str]:
+        """Those of the traces that have a match in `span`, looked for where `spells` (unix seconds) say they were active."""
+        values = {**_window(tenant, span), **_buckets(spells), "trace_ids": list(trace_ids)}
+        return {row["id"] for row in await self._run("trace_earlier_matches", values, condition)}
+
+    async def trace_extents(self, tenant: str, trace_ids: Sequence[str]) -> dict[str, Spells]:
+        """First and last unix second of each trace on each of its days; traces that are not stored are absent."""
+        extents: dict[str, Spells] = {}
+        for row in await self._run("trace_extents", {"tenant": tenant, "trace_ids": list(trace_ids)}):
+            extents.setdefault(row["id"], []).append((row["first_second"], row["last_second"]))
+        return extents
+
+    async def trace_summaries(
+        self, tenant: str, condition: Condition, span: TimeRange, spells: Spells, trace_ids: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """One row per trace over all its spans; `matched_count` counts those of `span` that fit the condition."""
+        values = {**_window(tenant, span), **_seconds(spells), **_buckets(spells), "trace_ids": list(trace_ids)}
+        return {row["id"]: row for row in await self._run("trace_summaries", values, condition)}
+
+    async def trace_spans(self, tenant: str, spells: Spells, trace_id: str, limit: int) -> Rows:
+        """Every field of up to `limit` spans, earliest first."""
+        values = {"tenant": tenant, **_seconds(spells), **_buckets(spells), "trace_id": trace_id, "limit": limit}
+        return await self._run("trace_spans", values)
+
+    async def span_durations(
+        self, tenant: str, condition: Condition, span: TimeRange, step: int, bounds: Sequence[int]
+    ) -> Rows:
+        """`step` (index since 1970), `bound`, `span_count`, `error_count`."""
+        values = {**_window(tenant, span), "step": step, "bounds": list(bounds)}
+        return await self._run("span_durations", values, condition)
+
+    async def log_times(self, tenant: str, condition: Condition, span: TimeRange, limit: int) -> list[int]:
+        """Times of the newest matching records, newest first, with repetitions."""
+        rows = await self._run("log_times", {**_window(tenant, span), "limit": limit}, condition)
+        return [row["filed"] for row in rows]
+
+    async def log_rows(
+        self, tenant: str, condition: Condition, times: Sequence[int], limit: int, start: LogCursor | None = None
+    ) -> Rows:
+        """Every field of the matching records filed at these times, from the cursor on."""
+        chosen = sorted(set(times))
+        values = {"tenant": tenant, "from": chosen[0], "to": chosen[-1] + 1, "times": chosen, "limit": limit}
+        values |= _buckets([(time // 10**9, time // 10**9) for time in chosen])
+        if start is not None:
+            key = "({k_partition:UInt32}, {k_offset:UInt64}, {k_digest:UInt64})"
+            condition = Condition(
+                f"{condition.sql} AND (bus_partition, bus_offset, digest) <= {key}",
+                {
+                    **condition.parameters,
+                    "k_partition": start.partition,
+                    "k_offset": start.offset,
+                    "k_digest": start.digest,
+                },
+            )
+        return await self._run("log_rows", {**values, "offset": start.seen if start else 0}, condition)
+
+    async def log_histogram(self, tenant: str, condition: Condition, span: TimeRange, step: int) -> Rows:
+        """`step` (index since 1970), `level` (0 unset, 1 trace ... 6 fatal), `record_count`."""
+        return await self._run("log_histogram", {**_window(tenant, span), "step": step}, condition)
+
+    async def metric_catalogue(
+        self, tenant: str, span: TimeRange, service: str | None, name_part: str, limit: int
+    ) -> Rows:
+        values = {**_window(tenant, span), "name_part": name_part, "limit": limit}
+        return await self._run("metric_catalogue", values, service=service)
+
+    async def metric_points(
+        self, tenant: str, condition: Condition, span: TimeRange, name: str, start: PointCursor, limit: int
+    ) -> Rows:
+        """Every field of up to `limit` points from the cursor on, by service, series and time."""
+        values = {
+            **_window(tenant, span),
+            "name": name,
+            "after_service": start.service,
+            "after_series": start.series,
+            "after_time": start.time,
+            "limit": limit,
+            "offset": start.seen,
+        }
+        keys = await self._run("metric_point_keys", values, condition)
+        if not keys:
+            return []
+        last = keys[-1]
+        ends = {"last_service": last["owner"], "last_series": last["series_id"], "last_time": last["filed"]}
+        return await self._run("metric_points", {**values, **ends}, condition)
+
+    async def attribute_keys(
+        self, tenant: str, signal: Signal, span: TimeRange, records: int, limit: int
+    ) -> dict[str, Any]:
+        """`record_count` of the records looked at, and `string_keys`, `int_keys`, `double_keys`, `other_keys`."""
+        values = {**_window(tenant, span), "budget": records, "limit": limit}
+        if signal is Signal.METRICS:
+            return (await self._run("point_attribute_keys", values))[0]
+        return (await self._run("attribute_keys", {**values, "table": _TABLES[signal]}))[0]
+
+    async def resource_keys(self, tenant: str, span: TimeRange, limit: int) -> Rows:
+        """`key`, `type_byte` of all resources of the range's days."""
+        return await self._run("resource_keys", {**_window(tenant, span), "limit": limit})
+
+    async def attribute_values(
+        self, tenant: str, signal: Signal, span: TimeRange, key: str, prefix: str, records: int, limit: int
+    ) -> Rows:
+        """`value` (tagged payload in hex), `record_count` among up to `records` records."""
+        values = {**_window(tenant, span), "key": key, "prefix": prefix, "budget": records, "limit": limit}
+        if signal is Signal.METRICS:
+            return await self._run("point_attribute_values", values)
+        return await self._run("attribute_values", {**values, "table": _TABLES[signal]})
+
+    async def resource_values(
+        self, tenant: str, signal: Signal, span: TimeRange, key: str, prefix: str, limit: int
+    ) -> Rows:
+        values = {**_window(tenant, span), "key": key, "prefix": prefix, "limit": limit}
+        return await self._run("resource_values", {**values, "table": _TABLES[signal]})
+
+    async def field_values(self, tenant: str, signal: Signal, span: TimeRange, column: str, limit: int) -> Rows:
+        """`value` as text, `record_count`; `column` is one of FIELD_COLUMNS."""
+        values = {**_window(tenant, span), "table": _TABLES[signal], "column": column, "limit": limit}
+        return await self._run("field_values", values)
+
+    async def _run(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        condition: Condition | None = None,
+        *,
+        service: str | None = None,
+    ) -> Rows:
+        statement = self._statements[name]
+        if condition is not None:
+            statement, values = _with(statement, _CONDITION, condition), {**values, **condition.parameters}
+        if service is not None:
+            only = Condition("service = {service:String}", {"service": service})
+            statement, values = _with(statement, _SERVICE, only), {**values, **only.parameters}
+        return await self._clickhouse.query(statement, values, timeout=self._timeout)
+
+
+def _with(statement: Statement, mark: str, condition: Condition) -> Statement:
+    assert mark in statement.sql, f"{statement.name} takes no such condition"
+    sql = statement.sql.replace(mark, f"({condition.sql})")
+    return Statement(statement.name, sql, statement.parameters | condition.parameters.keys())
+
+
+def _window(tenant: str, span: TimeRange) -> dict[str, Any]:
+    return {"tenant": tenant, "from": span.start, "to": span.end}
+
+
+def _red(tenant: str, span: TimeRange, *, by_hour: bool) -> dict[str, Any]:
+    minutes_from, minutes_to = span.whole(60)
+    # Without whole hours the rollup by minute is read from end to end.
+    hours_from, hours_to = span.whole(3600) if by_hour else (minutes_to, minutes_to)
+    return {
+        **_window(tenant, span),
+        "minutes_from": minutes_from,
+        "minutes_to": minutes_to,
+        "hours_from": hours_from,
+        "hours_to": hours_to,
+    }
+
+
+def _buckets(spells: Spells) -> dict[str, Any]:
+    starts, ends = buckets(spells)
+    return {"bucket_starts": starts, "bucket_ends": ends}
+
+
+def _seconds(spells: Spells) -> dict[str, Any]:
+    return {"first_second": min(first for first, _ in spells), "last_second": max(last for _, last in spells)}
