@@ -10,9 +10,10 @@ import grpc
 import httpx
 import pytest
 from google.protobuf.message import Message
+from prometheus_client import CollectorRegistry
 
 from libs.common.auth.api_keys import ApiKey, generate_api_key
-from libs.common.bus import load_declarations
+from libs.common.bus import BusMetrics, load_declarations
 from libs.common.bus.protocol import Record
 from libs.common.clock import SystemClock
 from libs.common.errors import StoreUnavailable
@@ -106,8 +107,8 @@ def start_receiver() -> StartReceiver:
         await bus.ensure_topics(load_declarations())
 
         @asynccontextmanager
-        async def connect() -> AsyncIterator[Connections]:
-            async with bus.open_producer() as producer:
+        async def connect(registry: CollectorRegistry) -> AsyncIterator[Connections]:
+            async with bus.open_producer(metrics=BusMetrics(registry)) as producer:
                 yield Connections(keys, keys.check, producer)
 
         app = create_app(ReceiverSettings(http_port=0, grpc_port=0, **settings), connect, clock)
