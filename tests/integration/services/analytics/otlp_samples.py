@@ -68,7 +68,7 @@ def _kvlist(values: list[KeyValue]) -> AnyValue:
     return message
 
 
-def _pair(key: str, value: AnyValue) -> KeyValue:
+def pair(key: str, value: AnyValue) -> KeyValue:
     message = KeyValue(key=key)
     message.value.CopyFrom(value)
     return message
@@ -77,17 +77,17 @@ def _pair(key: str, value: AnyValue) -> KeyValue:
 VALUES = st.recursive(
     _SCALARS,
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(_array), st.lists(st.builds(_pair, TEXT, inner), max_size=3).map(_kvlist)
+        st.lists(inner, max_size=3).map(_array), st.lists(st.builds(pair, TEXT, inner), max_size=3).map(_kvlist)
     ),
     max_leaves=5,
 )
-ATTRIBUTES = st.lists(st.builds(_pair, TEXT, VALUES), max_size=4, unique_by=lambda pair: pair.key)
+ATTRIBUTES = st.lists(st.builds(pair, TEXT, VALUES), max_size=4, unique_by=lambda pair: pair.key)
 _ID16, _ID8 = st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8)
 RESOURCES = _of(
     Resource,
     attributes=st.tuples(ATTRIBUTES, _optional(TEXT)).map(
         lambda drawn: [pair for pair in drawn[0] if pair.key != "service.name"]
-        + ([_pair("service.name", AnyValue(string_value=drawn[1]))] if drawn[1] is not None else [])
+        + ([pair("service.name", AnyValue(string_value=drawn[1]))] if drawn[1] is not None else [])
     ),
     dropped_attributes_count=U32,
 )
