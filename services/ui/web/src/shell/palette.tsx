@@ -1,0 +1,176 @@
+/** Everything by name: pages, services, traces by id, searches, settings. */
+
+import type { KeyboardEvent, ReactNode } from "react";
+import { useMemo, useState } from "react";
+import { useNavigate } from "react-router";
+import type { ServiceList } from "../api/types";
+import { useTimedQuery } from "../api/use-api";
+import type { Messages } from "../i18n";
+import { LOCALE_NAMES, setLocale, useLocale, useMessages } from "../i18n";
+import { setPreference } from "../preferences/store";
+import { paths } from "../routes";
+import { useTime } from "../time/context";
+import { presetText } from "../time/picker";
+import { PRESETS, lastMs } from "../time/range";
+import { useLinkTo } from "../url/params";
+import { Dialog } from "../ui/dialog";
+import type { IconName } from "../ui/icon";
+import { Icon } from "../ui/icon";
+import { ServiceDot } from "../ui/service";
+
+interface Command {
+  id: string;
+  group: string;
+  label: string;
+  /** More words to find it by. */
+  words?: string;
+  icon?: IconName;
+  service?: string;
+  run: () => void;
+}
+
+const MAX_SHOWN = 40;
+
+export function Palette({ onClose }: { onClose: () => void }): ReactNode {
+  const { palette } = useMessages();
+  const [text, setText] = useState("");
+  const [active, setActive] = useState(0);
+  const commands = useCommands(text);
+  const found = useMemo(() => matching(commands, text), [commands, text]);
+  const choose = (command: Command | undefined): void => {
+    if (!command) return;
+    onClose();
+    command.run();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step !== undefined && found.length > 0) {
+      event.preventDefault();
+      const next = (active + step + found.length) % found.length;
+      setActive(next);
+      document.getElementById(`palette-${next}`)?.scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      choose(found[active]);
+    }
+  };
+  return (
+    <Dialog label={palette.open} onClose={onClose}>
+      <input
+        autoFocus
+        className="palette-input"
+        value={text}
+        placeholder={palette.placeholder}
+        aria-label={palette.placeholder}
+        role="combobox"
+        aria-expanded
+        aria-controls="palette-list"
+        aria-activedescendant={`palette-${active}`}
+        spellCheck={false}
+        onChange={(event) => {
+          setText(event.target.value);
+          setActive(0);
+        }}
+        onKeyDown={onKeyDown}
+      />
+      <div className="palette-list" id="palette-list" role="listbox" aria-label={palette.open}>
+        {found.map((command, index) => (
+          <div key={command.id}>
+            {command.group !== found[index - 1]?.group && <p className="menu-heading">{command.group}</p>}
+            <div
+              id={`palette-${index}`}
+              role="option"
+              aria-selected={index === active}
+              className="menu-item palette-item"
+              data-active={index === active}
+              onPointerMove={() => setActive(index)}
+              onClick={() => choose(command)}
+            >
+              {command.icon && <Icon name={command.icon} />}
+              {command.service !== undefined && <ServiceDot service={command.service} />}
+              <span className="truncate">{command.label}</span>
+            </div>
+          </div>
+        ))}
+        {found.length === 0 && <p className="menu-heading">{palette.empty}</p>}
+      </div>
+    </Dialog>
+  );
+}
+
+function matching(commands: readonly Command[], text: string): Command[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return commands
+    .filter(({ label, words: more = "", id }) => {
+      const haystack = `${label} ${more}`.toLowerCase();
+      return id.startsWith("typed-") || words.every((word) => haystack.includes(word));
+    })
+    .slice(0, MAX_SHOWN);
+}
+
+function useCommands(text: string): Command[] {
+  const messages = useMessages();
+  const navigate = useNavigate();
+  const linkTo = useLinkTo();
+  const { setRange } = useTime();
+  const locale = useLocale();
+  const services = useTimedQuery<ServiceList>("/api/v1/services");
+  const go = (path: string, own?: Record<string, string>): void => void navigate(linkTo(path, own));
+  const { nav, palette } = messages;
+  const typed = text.trim();
+  return [
+    ...typedCommands(typed, messages, go),
+    { id: "services", group: palette.pages, icon: "services", label: nav.services, words: "services g s", run: () => go(paths.services) },
+    { id: "traces", group: palette.pages, icon: "traces", label: nav.traces, words: "traces g t", run: () => go(paths.traces) },
+    { id: "logs", group: palette.pages, icon: "logs", label: nav.logs, words: "logs g l", run: () => go(paths.logs) },
+    { id: "metrics", group: palette.pages, icon: "metrics", label: nav.metrics, words: "metrics g m", run: () => go(paths.metrics) },
+    ...(services.data?.services ?? []).map(({ service }) => ({
+      id: `service-${service}`,
+      group: palette.services,
+      label: service,
+      service,
+      run: () => go(paths.service(service)),
+    })),
+    ...PRESETS.map(({ text: preset, ms }) => ({
+      id: `range-${preset}`,
+      group: palette.actions,
+      icon: "clock" as const,
+      label: palette.rangeTo(messages.time.last(presetText(preset, messages))),
+      words: preset,
+      run: () => setRange(lastMs(ms)),
+    })),
+    ...(["system", "light", "dark"] as const).map((theme) => ({
+      id: `theme-${theme}`,
+      group: palette.actions,
+      icon: ({ system: "monitor", light: "sun", dark: "moon" } as const)[theme],
+      label: palette.themeTo(messages.account.themes[theme]),
+      words: `theme ${theme}`,
+      run: () => setPreference("theme", theme),
+    })),
+    ...(["en", "ko"] as const)
+      .filter((other) => other !== locale)
+      .map((other) => ({
+        id: `language-${other}`,
+        group: palette.actions,
+        icon: "globe" as const,
+        label: palette.languageTo(LOCALE_NAMES[other]),
+        words: `language ${other}`,
+        run: () => setLocale(other),
+      })),
+  ];
+}
+
+/** What the text itself may mean: a trace id, or something to search for. */
+function typedCommands(typed: string, { palette }: Messages, go: (path: string, own?: Record<string, string>) => void): Command[] {
+  if (typed === "") return [];
+  const group = palette.actions;
+  if (/^[0-9a-f]{32}$/i.test(typed)) {
+    const id = typed.toLowerCase();
+    return [{ id: "typed-trace", group, icon: "traces", label: palette.trace(id), run: () => go(paths.trace(id)) }];
+  }
+  if (typed.length < 3) return [];
+  return [
+    { id: "typed-logs", group, icon: "logs", label: palette.searchLogs(typed), run: () => go(paths.logs, { q: typed }) },
+    { id: "typed-traces", group, icon: "traces", label: palette.searchTraces(typed), run: () => go(paths.traces, { q: typed }) },
+  ];
+}
