@@ -14,7 +14,7 @@ from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
 from libs.common.web.server import serve
 from services.ingestion.admission import Admission, InFlight, TenantRates
-from services.ingestion.dependencies import Connect, connect
+from services.ingestion.dependencies import Connect, connecting
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp_grpc import serve_grpc
@@ -35,7 +35,7 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Ot
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         """The bus before those who send to it: gRPC finishes its messages before the producer closes."""
         async with AsyncExitStack() as stack:
-            connections = await stack.enter_async_context(connect())
+            connections = await stack.enter_async_context(connect(registry))
             in_flight = InFlight(settings.max_in_flight_bytes)
             metrics.in_flight.set_function(lambda: in_flight.used)
             rates = TenantRates(settings.tenant_bytes_per_second, settings.tenant_burst_seconds, clock)
@@ -66,7 +66,7 @@ def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHo
     clock = SystemClock()
 
     async def run(stop: asyncio.Event) -> None:
-        app = create_app(settings, lambda: connect(bus, store, clock), clock)
+        app = create_app(settings, connecting(bus, store, clock), clock)
         await serve(app, settings.http_host, settings.http_port, stop)
 
     return run

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
+from prometheus_client import CollectorRegistry
+
 from libs.common.auth.api_keys import ApiKeyStore
-from libs.common.bus import open_producer
+from libs.common.bus import BusMetrics, open_producer
 from libs.common.bus.protocol import Producer
 from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import Clock
@@ -22,11 +24,18 @@ class Connections(NamedTuple):
     producer: Producer
 
 
-Connect = Callable[[], AbstractAsyncContextManager[Connections]]
+Connect = Callable[[CollectorRegistry], AbstractAsyncContextManager[Connections]]
 
 
-@asynccontextmanager
-async def connect(bus: BusSettings, store: ClickHouseSettings, clock: Clock) -> AsyncIterator[Connections]:
-    """The real ones."""
-    async with open_clickhouse(store) as clickhouse, open_producer(bus, clock) as producer:
-        yield Connections(ApiKeyStore(clickhouse, clock), clickhouse.check, producer)
+def connecting(bus: BusSettings, store: ClickHouseSettings, clock: Clock) -> Connect:
+    """How to get the real ones, which report their metrics to the registry."""
+
+    @asynccontextmanager
+    async def connect(registry: CollectorRegistry) -> AsyncIterator[Connections]:
+        async with (
+            open_clickhouse(store, registry=registry, clock=clock) as clickhouse,
+            open_producer(bus, clock, metrics=BusMetrics(registry)) as producer,
+        ):
+            yield Connections(ApiKeyStore(clickhouse, clock), clickhouse.check, producer)
+
+    return connect

@@ -27,7 +27,10 @@ log = structlog.get_logger(__name__)
 
 # For messages being answered when the process stops; uvicorn has had its 20 s by then.
 _GRACE_SECONDS = 3.0
-_MAX_STREAMS = 128
+# Of one connection. A client that opens more before it has heard of the limit is refused, so it is high.
+_MAX_STREAMS = 1024
+# The library tells a message's size when it is whole; until then it is taken to have this.
+_EXPECTED_BYTES = 64 * 1024
 _OPTIONS = (
     ("grpc.max_concurrent_streams", _MAX_STREAMS),
     ("grpc.so_reuseport", 0),  # a second receiver on the same port is a mistake that should be heard
@@ -126,7 +129,7 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _answer(self, service: ExportService, context: Any, metadata: dict[str, Any], request_id: str) -> bytes:
         key = await self._admission.admit(metadata.get("authorization"))
         with self._admission.in_flight.hold() as hold:
-            hold.grow(1)  # a full process refuses before it reads
+            hold.grow(_EXPECTED_BYTES)  # a full process refuses before it reads
             try:
                 async with asyncio.timeout(self._body_timeout):
                     body = await context.read()
@@ -135,7 +138,7 @@ class _Exports(grpc.GenericRpcHandler):  # type: ignore[misc]
             if body is grpc.aio.EOF:
                 # The library has refused the message as too large already, or there was none.
                 raise InvalidRequest("An export is one message; none arrived.")
-            hold.grow(len(body))
+            hold.grow(max(0, len(body) - _EXPECTED_BYTES))
             self._admission.charge(key, len(body))
             return answers.success_protobuf(service, await self._intake.accept(service, body, key, request_id))
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Self
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -50,6 +51,15 @@ class Shop:
         self.simulation.stop_arrivals()
         return self.run(30)
 
+    def close(self) -> None:
+        self.simulation.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:
         return self._spans.get_finished_spans()
@@ -77,3 +87,14 @@ def by_trace(spans: Iterable[ReadableSpan]) -> dict[int, list[ReadableSpan]]:
 
 def service(span: ReadableSpan) -> str:
     return span.resource.attributes["service.name"]
+
+
+def seconds(span: ReadableSpan) -> float:
+    return (span.end_time - span.start_time) / NANOS
+
+
+def parents(spans: Iterable[ReadableSpan]) -> list[tuple[ReadableSpan, ReadableSpan]]:
+    """(parent, child) pairs."""
+    spans = list(spans)
+    by_id = {span.context.span_id: span for span in spans}
+    return [(by_id[span.parent.span_id], span) for span in spans if span.parent is not None]
