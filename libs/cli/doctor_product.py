@@ -15,7 +15,7 @@ from libs.cli.findings import Finding, ok, problem, warning
 from libs.cli.installation import Running
 from libs.embedded.health import first_problem
 from libs.embedded.layout import Layout, Secrets, processes
-from libs.embedded.processes import belonging_to
+from libs.embedded.processes import left_behind
 
 SECONDS = 5.0
 MANY_RESTARTS = 3
@@ -26,7 +26,7 @@ LAG_RECORDS = 10_000
 def check_state(present: Running | None, data_dir: Path) -> Iterator[Finding]:
     """Whether it runs, and how often its processes had to be started again."""
     if present is None:
-        if left := belonging_to(data_dir):
+        if left := left_behind(data_dir):
             pids = ", ".join(str(process.pid) for process in left)
             yield problem(
                 "state", f"without supervisor, but processes {pids} go on", "airis up or airis down ends them."

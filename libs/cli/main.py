@@ -21,7 +21,7 @@ from libs.common.clickhouse.migrations import migrate as apply_migrations
 from libs.common.errors import AirisError
 from libs.common.settings import ClickHouseSettings
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
-from libs.embedded.processes import belonging_to, end, until_gone
+from libs.embedded.processes import end, left_behind, until_gone
 from libs.embedded.supervisor import DRAIN_SECONDS
 
 STOP_SECONDS = 200.0
@@ -52,7 +52,7 @@ def down(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Stop everything; data stays."""
     present = running(data_dir.resolve())
     if present is None:
-        leftovers = belonging_to(data_dir.resolve())
+        leftovers = left_behind(data_dir.resolve())
         end(leftovers, DRAIN_SECONDS)
         console.print("stopped what a killed supervisor had left" if leftovers else "not running")
         return

@@ -15,7 +15,7 @@ from rich.table import Table
 from libs.cli.installation import Running, last_state, occupied, running
 from libs.cli.web_build import BuildFailed, build, is_built
 from libs.embedded.layout import ROOT, Layout, Ports, Secrets
-from libs.embedded.processes import belonging_to, end, until_gone
+from libs.embedded.processes import end, left_behind, until_gone
 from libs.embedded.supervisor import DRAIN_SECONDS, tail
 
 PATIENCE_SECONDS = 180.0
@@ -34,7 +34,7 @@ def up(console: Console, data_dir: Path, port_base: int | None, *, demo: bool) -
         until_gone([present.supervisor], 60)
     layout = Layout(data_dir, _ports(data_dir, port_base), demo)
     started = time.monotonic()
-    if leftovers := belonging_to(data_dir):
+    if leftovers := left_behind(data_dir):
         with console.status("ending what a killed supervisor left behind"):
             end(leftovers, DRAIN_SECONDS)
     if taken := occupied(layout.ports):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -72,6 +73,26 @@ def belonging_to(installation: Path) -> list[ProcessId]:
         if process is not None:
             found.append(process)
     return found
+
+
+def left_behind(installation: Path) -> list[ProcessId]:
+    """What still runs of an installation: what its state file records, and what carries its marker.
+
+    Both, because redis-server writes its title over its environment, and a supervisor may be killed between starting a
+    process and recording it.
+    """
+    return list({*recorded(installation), *belonging_to(installation)})
+
+
+def recorded(installation: Path) -> list[ProcessId]:
+    """Processes of the state file that still run."""
+    try:
+        state = json.loads((installation / "state.json").read_text(encoding="utf-8"))
+        boot, processes = state["supervisor"]["boot"], state["processes"].values()
+        found = [ProcessId(one["pid"], one["started"], boot) for one in processes if one["pid"] and one["started"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [process for process in found if process.alive]
 
 
 def end(processes: Iterable[ProcessId], patience_seconds: float) -> list[ProcessId]:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from libs.embedded.health import first_problem
 from libs.embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, ProcessSpec, Secrets, processes, write_private
-from libs.embedded.processes import allow_many_files, belonging_to, end, identify
+from libs.embedded.processes import allow_many_files, end, identify, left_behind
 from libs.embedded.redis import redis_command
 
 START_SECONDS = 60.0
@@ -45,6 +45,7 @@ class Status:
     """What `state.json` says of one process."""
 
     pid: int | None = None
+    started: int | None = None
     restarts: int = 0
     ready: bool = False
     missing: str = ""
@@ -97,7 +98,9 @@ class Supervised:
             preexec_fn=_die_with_parent,
             limit=1024 * 1024,
         )
+        identity = identify(process.pid)
         self._process, self.status.pid = process, process.pid
+        self.status.started = identity.started if identity is not None else None
         self._changed()
         assert process.stdout is not None
         watcher = asyncio.create_task(self._watch(process))
@@ -287,7 +290,7 @@ async def _main(layout: Layout) -> None:
     except BlockingIOError:
         sys.exit(f"another supervisor runs {layout.data_dir}")
     # Those of a supervisor that was killed are draining; their ports and data have to be free.
-    await asyncio.to_thread(end, belonging_to(layout.data_dir), DRAIN_SECONDS)
+    await asyncio.to_thread(end, left_behind(layout.data_dir), DRAIN_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,7 +17,7 @@ from libs.cli.installation import occupied
 from libs.cli.web_build import WEB
 from libs.common.testing import require
 from libs.embedded.layout import Ports
-from libs.embedded.processes import belonging_to, end
+from libs.embedded.processes import end, left_behind
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,6 +86,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         started.up()
         yield started
         assert started.airis("down").returncode == 0
-        assert belonging_to(started.data_dir) == []
+        assert left_behind(started.data_dir) == []
     finally:
-        end(belonging_to(started.data_dir), 30)
+        end(left_behind(started.data_dir), 30)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from libs.embedded.processes import belonging_to
+from libs.embedded.processes import left_behind
 from tests.system.conftest import Product
 from tests.system.send_and_find import find, send
 
@@ -62,13 +62,13 @@ def test_secrets_are_private_and_no_command_line_shows_them(product: Product) ->
     for file in (product.data_dir / "secrets.json", product.data_dir / "state.json"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     secrets = [product.run["admin_password"], product.run["api_key"]]
-    for process in belonging_to(product.data_dir):
+    for process in left_behind(product.data_dir):
         line = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode("utf-8", "replace")
         assert not [secret for secret in secrets if secret in line]
 
 
 def test_everything_listens_on_loopback_only(product: Product) -> None:
-    pids = {process.pid for process in belonging_to(product.data_dir)}
+    pids = {process.pid for process in left_behind(product.data_dir)}
     addresses = {
         connection.laddr.ip.removeprefix("::ffff:")
         for connection in psutil.net_connections("tcp")
@@ -142,7 +142,7 @@ def test_data_and_key_survive_a_restart_which_is_fast(product: Product) -> None:
     service, trace_id = store_a_span(product)
     run = product.run
     assert product.airis("down").returncode == 0
-    assert belonging_to(product.data_dir) == []
+    assert left_behind(product.data_dir) == []
     assert product.airis("status").returncode == 1
     assert product.up() < 15
     assert {name: product.run[name] for name in ("api_key", "admin_password")} == {
@@ -156,13 +156,13 @@ def test_a_killed_supervisor_blocks_nothing(product: Product) -> None:
     os.kill(product.state["supervisor"]["pid"], signal.SIGKILL)
     product.up()
     find(product.run["gateway"], product.run["api_key"], service, trace_id)
-    assert len(belonging_to(product.data_dir)) == len(product.state["processes"])
+    assert len(left_behind(product.data_dir)) == len(product.state["processes"])
 
 
 def test_a_stopped_supervisor_leaves_nothing_even_when_it_was_killed(product: Product) -> None:
     os.kill(product.state["supervisor"]["pid"], signal.SIGKILL)
     assert product.airis("down").returncode == 0
-    assert belonging_to(product.data_dir) == []
+    assert left_behind(product.data_dir) == []
     product.up()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from libs.embedded.layout import MARKER
-from libs.embedded.processes import ProcessId, belonging_to, end, identify
+from libs.embedded.processes import ProcessId, belonging_to, end, identify, left_behind
 
 ROOT = Path(__file__).parents[4]
 PATIENT = (
@@ -77,3 +78,19 @@ def test_the_limit_of_open_files_is_raised_for_us_and_our_children() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "(2000, 2000)"
+
+
+def test_processes_are_found_by_the_record_when_their_marker_is_gone(tmp_path: Path) -> None:
+    with child(MEEK) as (_, recorded), child(MEEK, **{MARKER: str(tmp_path)}) as (_, marked):
+        state = {
+            "supervisor": {"pid": 1, "started": 1, "boot": recorded.boot},
+            "processes": {
+                "redis": {"pid": recorded.pid, "started": recorded.started},
+                "writer": {"pid": marked.pid, "started": marked.started - 1},
+                "demo": {"pid": None, "started": None},
+            },
+        }
+        (tmp_path / "state.json").write_text(json.dumps(state))
+        assert set(left_behind(tmp_path)) == {recorded, marked}
+        (tmp_path / "state.json").write_text("{half a file")
+        assert left_behind(tmp_path) == [marked]
