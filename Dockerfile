@@ -6,7 +6,7 @@ ARG ASSETS=none
 FROM ${BASE} AS dependencies
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/services.lock /build/services.lock
-RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-compile --require-hashes -r /build/services.lock
+RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-compile --no-deps --require-hashes -r /build/services.lock
 
 FROM ${BASE} AS assets-none
 RUN mkdir -p /assets
@@ -14,7 +14,7 @@ RUN mkdir -p /assets
 # The web UI, built with the Node that comes as a wheel, so that no second base image is needed.
 FROM ${BASE} AS assets-ui
 COPY requirements/web.lock /build/web.lock
-RUN python3 -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir --require-hashes -r /build/web.lock
+RUN python3 -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir --no-deps --require-hashes -r /build/web.lock
 COPY services/ui/web /build/services/ui/web
 RUN cd /build/services/ui/web && PATH=/opt/node/bin:$PATH npm ci --no-audit --no-fund && PATH=/opt/node/bin:$PATH npm run build \
     && mv /build/services/ui/static /assets

@@ -73,10 +73,10 @@ kafka-jars: ## Fetch Kafka's jars with Maven, for machines without an image regi
 
 # The stamps make a second run start at once; a changed lock or pyproject.toml installs again.
 .venv/run.stamp: requirements/run.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r requirements/run.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.lock .venv/run.stamp
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@

@@ -2,7 +2,7 @@
 ARG BASE
 FROM ${BASE}
 COPY requirements/run.lock /build/run.lock
-RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-cache-dir --no-compile --require-hashes -r /build/run.lock
+RUN python3 -m venv /opt/airis && /opt/airis/bin/pip install --no-cache-dir --no-compile --no-deps --require-hashes -r /build/run.lock
 WORKDIR /app
 COPY libs libs
 RUN useradd --uid 10001 --create-home clickhouse && mkdir -p /var/lib/clickhouse && chown clickhouse /var/lib/clickhouse

@@ -38,7 +38,7 @@ export default defineConfig({
   server: {
     host: "127.0.0.1",
     port: 5173,
-    proxy: { "/api": process.env["AIRIS_WEB_API"] ?? "http://127.0.0.1:3000" },
+    proxy: { "/api": process.env.AIRIS_WEB_API ?? "http://127.0.0.1:3000" },
   },
   test: {
     include: ["tests/**/*.test.{ts,tsx}"],

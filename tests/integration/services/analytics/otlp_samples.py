@@ -86,15 +86,23 @@ _ID16, _ID8 = st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_siz
 RESOURCES = _of(
     Resource,
     attributes=st.tuples(ATTRIBUTES, _optional(TEXT)).map(
-        lambda drawn: [pair for pair in drawn[0] if pair.key != "service.name"]
-        + ([pair("service.name", AnyValue(string_value=drawn[1]))] if drawn[1] is not None else [])
+        lambda drawn: (
+            [pair for pair in drawn[0] if pair.key != "service.name"]
+            + ([pair("service.name", AnyValue(string_value=drawn[1]))] if drawn[1] is not None else [])
+        )
     ),
     dropped_attributes_count=U32,
 )
 SCOPES = _of(InstrumentationScope, name=TEXT, version=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=U32)
 _EVENTS = _of(Span.Event, time_unix_nano=U64, name=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=U32)
 _LINKS = _of(
-    Span.Link, trace_id=_ID16, span_id=_ID8, trace_state=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=U32, flags=U32
+    Span.Link,
+    trace_id=_ID16,
+    span_id=_ID8,
+    trace_state=TEXT,
+    attributes=ATTRIBUTES,
+    dropped_attributes_count=U32,
+    flags=U32,
 )
 SPANS = _of(
     Span,
@@ -131,7 +139,14 @@ LOG_RECORDS = _of(
 _EXEMPLARS = st.lists(
     st.one_of(
         *(
-            _of(Exemplar, time_unix_nano=U64, trace_id=_optional(_ID16), span_id=_optional(_ID8), filtered_attributes=ATTRIBUTES, **value)
+            _of(
+                Exemplar,
+                time_unix_nano=U64,
+                trace_id=_optional(_ID16),
+                span_id=_optional(_ID8),
+                filtered_attributes=ATTRIBUTES,
+                **value,
+            )
             for value in ({"as_int": I64}, {"as_double": DOUBLE}, {})
         )
     ),
@@ -141,7 +156,12 @@ _POINT = {"attributes": ATTRIBUTES, "start_time_unix_nano": U64, "time_unix_nano
 _STATISTICS = {"count": U64, "sum": _optional(DOUBLE), "min": _optional(DOUBLE), "max": _optional(DOUBLE)}
 _COUNTS = st.lists(U64, max_size=3)
 NUMBER_POINTS = st.lists(
-    st.one_of(*(_of(NumberDataPoint, **_POINT, exemplars=_EXEMPLARS, **v) for v in ({"as_int": I64}, {"as_double": DOUBLE}, {}))),
+    st.one_of(
+        *(
+            _of(NumberDataPoint, **_POINT, exemplars=_EXEMPLARS, **v)
+            for v in ({"as_int": I64}, {"as_double": DOUBLE}, {})
+        )
+    ),
     max_size=2,
 )
 HISTOGRAM_POINTS = st.lists(
@@ -168,7 +188,9 @@ SUMMARY_POINTS = st.lists(
 )  # fmt: skip
 
 
-def _metric(description: str, unit: str, metadata: list[KeyValue], kind: str, points: list[Any], more: dict[str, Any]) -> Metric:
+def _metric(
+    description: str, unit: str, metadata: list[KeyValue], kind: str, points: list[Any], more: dict[str, Any]
+) -> Metric:
     metric = Metric(description=description, unit=unit, metadata=metadata)
     data = getattr(metric, kind)
     data.SetInParent()
@@ -360,7 +382,8 @@ def point_json(kind: str, point: Any) -> dict[str, Any]:
     elif kind == "summary":
         owed |= {"count": str(point.count), "sum": double_json(point.sum)}
         owed["quantile_values"] = [
-            {"quantile": double_json(entry.quantile), "value": double_json(entry.value)} for entry in point.quantile_values
+            {"quantile": double_json(entry.quantile), "value": double_json(entry.value)}
+            for entry in point.quantile_values
         ]
     else:
         owed["count"] = str(point.count)
@@ -369,7 +392,11 @@ def point_json(kind: str, point: Any) -> dict[str, Any]:
         owed["bucket_counts"] = [str(count) for count in point.bucket_counts]
         owed["explicit_bounds"] = [double_json(bound) for bound in point.explicit_bounds]
     if kind == "exponential_histogram":
-        owed |= {"scale": point.scale, "zero_count": str(point.zero_count), "zero_threshold": double_json(point.zero_threshold)}
+        owed |= {
+            "scale": point.scale,
+            "zero_count": str(point.zero_count),
+            "zero_threshold": double_json(point.zero_threshold),
+        }
         for side in ("positive", "negative"):
             buckets = getattr(point, side)
             owed[side] = {"offset": buckets.offset, "bucket_counts": [str(count) for count in buckets.bucket_counts]}

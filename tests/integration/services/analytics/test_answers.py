@@ -26,7 +26,9 @@ async def fill(analytics: Analytics, time: int = NOW - 60 * 10**9) -> None:
     await analytics.store(records.traces(records.samples(20), time))
 
 
-async def test_the_same_question_again_is_answered_from_the_cache(analytics: Analytics, redis_settings: RedisSettings) -> None:
+async def test_the_same_question_again_is_answered_from_the_cache(
+    analytics: Analytics, redis_settings: RedisSettings
+) -> None:
     await fill(analytics)
     first = await analytics.get("/api/v1/traces", query="status=error  a!=b", **OPEN)
     again = await analytics.get("/api/v1/traces", query="status=error AND a!=b", **OPEN)
@@ -94,7 +96,9 @@ async def test_work_ends_when_the_caller_leaves(analytics: Analytics, monkeypatc
     async def long_query(self: Any, statement: Any, parameters: Any = None, **options: Any) -> Any:
         if getattr(statement, "name", "") == "span_durations":
             started.set()
-            return await original(self, "SELECT count() AS n FROM numbers(1000000000000) WHERE cityHash64(number) = 1", {}, **options)
+            return await original(
+                self, "SELECT count() AS n FROM numbers(1000000000000) WHERE cityHash64(number) = 1", {}, **options
+            )
         return await original(self, statement, parameters, **options)
 
     monkeypatch.setattr(analytics.clickhouse.__class__, "query", long_query)

@@ -15,7 +15,8 @@ from tests.integration.services.analytics.conftest import NOW, Analytics
 DAY = 86400 * 10**9
 EVERYTHING = {"from_": str(NOW - 31 * DAY), "to": str(NOW + DAY // 2)}
 _examples = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 

@@ -96,7 +96,9 @@ async def test_a_thousand_records_spread_over_the_whole_range(analytics: Analyti
 
 
 @pytest.mark.parametrize("analytics_settings", [AnalyticsSettings(search_budget_seconds=4)])
-async def test_a_search_out_of_time_goes_on_from_its_cursor(analytics: Analytics, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_search_out_of_time_goes_on_from_its_cursor(
+    analytics: Analytics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     times = [NOW - minutes * 60 * SECOND - 1 for minutes in range(0, 600, 7)]
     await analytics.store(request_of([(time, str(time), 9) for time in times]))
     ticks = iter(range(100_000))

@@ -1,5 +1,6 @@
 """The catalogue, and pages of points."""
 
+import itertools
 import uuid
 from collections import Counter
 from typing import Any
@@ -18,7 +19,9 @@ HOUR = 3600 * 10**9
 RANGE = {"from_": str(NOW - HOUR), "to": str(NOW)}
 
 
-def sums(points: list[tuple[str, str, int, int]], name: str = "requests", unit: str = "1") -> ExportMetricsServiceRequest:
+def sums(
+    points: list[tuple[str, str, int, int]], name: str = "requests", unit: str = "1"
+) -> ExportMetricsServiceRequest:
     """Points of (service, route, time, value)."""
     request = ExportMetricsServiceRequest()
     for service, route, time, value in points:
@@ -35,7 +38,10 @@ def sums(points: list[tuple[str, str, int, int]], name: str = "requests", unit: 
 
 _POINTS = st.lists(
     st.tuples(
-        st.sampled_from(["cart", "결제"]), st.sampled_from(["/a", "/b"]), st.integers(NOW - 4, NOW - 1), st.sampled_from([1, 2])
+        st.sampled_from(["cart", "결제"]),
+        st.sampled_from(["/a", "/b"]),
+        st.integers(NOW - 4, NOW - 1),
+        st.sampled_from([1, 2]),
     ),
     min_size=1,
     max_size=30,
@@ -67,7 +73,7 @@ async def test_every_point_once_series_by_series(analytics: Analytics, batches: 
     assert Counter(found) == Counter(point for points in batches for point in points)
     services = [service for service, _, _ in order]
     assert services == sorted(services, key=str.encode)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         assert before[:2] != after[:2] or before[2] <= after[2]
 
 

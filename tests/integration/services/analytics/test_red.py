@@ -75,7 +75,9 @@ _places = st.builds(
 
 
 @pytest.mark.timeout(600)
-@given(start=_places, length=st.sampled_from([1, MINUTE - 1, 2 * MINUTE + 7, HOUR, 5 * HOUR + 3, 25 * HOUR + 11, 3 * DAY]))
+@given(
+    start=_places, length=st.sampled_from([1, MINUTE - 1, 2 * MINUTE + 7, HOUR, 5 * HOUR + 3, 25 * HOUR + 11, 3 * DAY])
+)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_services_of_any_range(analytics: Analytics, sent: list[Sent], start: int, length: int) -> None:
     end = start + length
@@ -115,7 +117,9 @@ async def test_one_service_and_its_operations(analytics: Analytics, sent: list[S
     for entry in operations["operations"]:
         kind = entry["kind"] == "CLIENT"
         check_numbers(
-            entry, [span for span in spans if span.name == entry["operation"] and bool(span.parent) == kind], (end - start) / SECOND
+            entry,
+            [span for span in spans if span.name == entry["operation"] and bool(span.parent) == kind],
+            (end - start) / SECOND,
         )
     counts = [entry["request_count"] for entry in operations["operations"]]
     assert sum(counts) == len(spans)

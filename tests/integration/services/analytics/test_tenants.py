@@ -65,7 +65,7 @@ def leaves(answer: Any) -> Iterator[Any]:
     elif isinstance(answer, list):
         for value in answer:
             yield from leaves(value)
-    elif answer not in {0, None, False}:
+    elif answer not in {0, None}:
         yield answer
 
 
@@ -99,7 +99,9 @@ async def test_no_parameter_or_header_changes_the_tenant(
 
 
 @pytest.mark.parametrize(("template", "parameters"), QUESTIONS)
-async def test_nobody_asks_without_a_signed_identity(owned: Analytics, template: str, parameters: dict[str, Any]) -> None:
+async def test_nobody_asks_without_a_signed_identity(
+    owned: Analytics, template: str, parameters: dict[str, Any]
+) -> None:
     path = template.format(**parameters)
     for headers in ({}, {IDENTITY_HEADER: "t1"}, {"Authorization": "Bearer airis_x_y"}):
         assert (await owned.client.get(path, headers=headers)).status_code == 401
@@ -120,7 +122,12 @@ def test_every_endpoint_is_asked_above(analytics_settings: AnalyticsSettings) ->
 def test_every_statement_binds_tenant_and_time() -> None:
     """One tenant condition for every table that is read, and a bound on time, days or trace ids."""
     for name, statement in load_statements("services.analytics").items():
-        reads = len(re.findall(r"FROM (?:spans|logs|metric_points|red_1[mh]|resources|trace_index|metric_catalogue|\{table)", statement.sql))
+        reads = len(
+            re.findall(
+                r"FROM (?:spans|logs|metric_points|red_1[mh]|resources|trace_index|metric_catalogue|\{table)",
+                statement.sql,
+            )
+        )
         assert reads > 0, name
         assert statement.sql.count("tenant = {tenant:String}") == reads, name
         bounds = len(re.findall(r"\btime >= |\bday >= |trace_id IN \(|trace_id = ", statement.sql))

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from services.analytics.schemas import DurationHeatMap, TraceList
 from services.analytics.settings import AnalyticsSettings
 from services.analytics.trace_search import DURATION_BOUNDS
 from tests.integration.services.analytics.conftest import NOW, Analytics
 from tests.integration.services.analytics.otlp_samples import pair
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
@@ -82,7 +82,7 @@ async def shop(analytics: Analytics) -> AsyncIterator[Shop]:
     spans = random_spans()
     for start in range(0, len(spans), 50):
         await analytics.store(request_of(spans[start : start + 50]), first_offset=start)
-    yield Shop(analytics, spans)
+    return Shop(analytics, spans)
 
 
 QUERIES = {
@@ -103,7 +103,9 @@ def plain_search(spans: list[Sent], matches: Any, start: int, end: int) -> list[
         members[span.trace_id].append(span)
         if start <= span.start < end and matches(span):
             matching[span.trace_id].append(span)
-    order = sorted(matching, key=lambda trace_id: (min(span.start for span in matching[trace_id]), trace_id), reverse=True)
+    order = sorted(
+        matching, key=lambda trace_id: (min(span.start for span in matching[trace_id]), trace_id), reverse=True
+    )
     return [summary(members[trace_id], len(matching[trace_id])) for trace_id in order]
 
 
@@ -184,7 +186,12 @@ async def test_a_search_out_of_time_gives_a_cursor_to_go_on_from(shop: Shop, mon
     cursor, pages = None, 0
     while pages < 40:
         answer = await shop.analytics.ask(
-            "/api/v1/traces", query="status=error", from_=str(NOW - 4 * HOUR), to=str(NOW + HOUR), limit=200, cursor=cursor
+            "/api/v1/traces",
+            query="status=error",
+            from_=str(NOW - 4 * HOUR),
+            to=str(NOW + HOUR),
+            limit=200,
+            cursor=cursor,
         )
         pages += 1
         found += [entry["trace_id"] for entry in answer["traces"]]

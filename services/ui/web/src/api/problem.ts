@@ -16,12 +16,12 @@ export class Problem extends Error {
 
   /** Where the query text does not parse, in characters from its start; null for other problems. */
   get queryPosition(): number | null {
-    const position = this.extra["position"];
+    const position = this.extra.position;
     return this.id === "invalid-query" && typeof position === "number" ? position : null;
   }
 
   get expected(): string {
-    const expected = this.extra["expected"];
+    const expected = this.extra.expected;
     return typeof expected === "string" ? expected : "";
   }
 }

@@ -55,10 +55,10 @@ export function HeatMap(props: HeatMapProps): ReactNode {
     [rows, height, formatBound, grid],
   );
   const select = (fromMs: number, toMs: number, low: number, high: number): void => {
-    if (!Number.isFinite(low)) return onSelect(fromMs, toMs, null);
+    if (!Number.isFinite(low)) { onSelect(fromMs, toMs, null); return; }
     const first = Math.max(0, Math.floor(low));
     const last = Math.min(rows - 1, Math.ceil(high) - 1);
-    return onSelect(fromMs, toMs, {
+    onSelect(fromMs, toMs, {
       low: first === 0 ? -Infinity : (bounds[first - 1] ?? -Infinity),
       high: last === rows - 1 ? Infinity : (bounds[last] ?? Infinity),
     });

@@ -30,7 +30,7 @@ export function useTheme(): Theme {
 export function useAppliedTheme(): void {
   const choice = usePreference("theme", "system");
   useEffect(() => {
-    if (choice === "system") delete document.documentElement.dataset["theme"];
-    else document.documentElement.dataset["theme"] = choice;
+    if (choice === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = choice;
   }, [choice]);
 }

@@ -39,7 +39,8 @@ export function SessionGate({ children }: { children: ReactNode }): ReactNode {
 
   useEffect(() => {
     const onEnded = (): void => {
-      // The very first answer may be 401 as well; then nothing has expired.
+      // The very first answer may be 401 as well; then nothing has expired, and clearing would only ask again.
+      if (!signedIn) return;
       const { pathname: at, search: query } = window.location;
       queries.clear();
       if (signedIn) void navigate(signInLink(at, query, true), { replace: true });

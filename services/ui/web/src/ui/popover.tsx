@@ -68,10 +68,10 @@ export function Popover(props: PopoverProps): ReactNode {
         disabled={props.disabled}
         // The popover's light dismiss closes it at pointerdown; without this the click would open it again.
         onPointerDown={(event) => {
-          event.currentTarget.dataset["wasOpen"] = String(open);
+          event.currentTarget.dataset.wasOpen = String(open);
         }}
         onClick={(event) => {
-          const wasOpen = event.detail > 0 ? event.currentTarget.dataset["wasOpen"] === "true" : open;
+          const wasOpen = event.detail > 0 ? event.currentTarget.dataset.wasOpen === "true" : open;
           setOpen(!wasOpen);
         }}
       >

@@ -25,13 +25,13 @@ function attach(tip: HTMLElement): () => void {
     if (tip.matches(":popover-open")) tip.hidePopover();
   };
   const show = (target: HTMLElement): void => {
-    const text = target.dataset["tip"] ?? "";
+    const text = target.dataset.tip ?? "";
     if (text === "" || !target.isConnected) return;
-    fill(tip, text, target.dataset["tipKey"]);
+    fill(tip, text, target.dataset.tipKey);
     // Shown again rather than moved: a popover or dialog may have come on top meanwhile.
     if (tip.matches(":popover-open")) tip.hidePopover();
     tip.showPopover();
-    place(tip, target.getBoundingClientRect(), target.dataset["tipSide"] === "right" ? "right" : "top", 6);
+    place(tip, target.getBoundingClientRect(), target.dataset.tipSide === "right" ? "right" : "top", 6);
   };
   const onOver = (event: Event): void => {
     const target = (event.target as Element).closest<HTMLElement>("[data-tip]");
