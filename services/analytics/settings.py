@@ -25,8 +25,9 @@ class AnalyticsSettings(SettingsGroup):
     # Autocompletion looks at this many records, the newest of the range first.
     suggestion_records: int = Field(default=1_000_000, ge=1000)
 
-    # Ranges that touch now: as fresh as a dashboard that refreshes every few seconds needs them.
-    open_cache_seconds: int = Field(default=5, ge=1, le=3600)
+    # Ranges that touch now. Whoever waits for a span asks again and again: a second is within what ingest takes anyway, and
+    # still turns a dashboard that many have open into one question.
+    open_cache_seconds: int = Field(default=1, ge=1, le=3600)
     # Ranges that ended a while ago: only late records change them.
     closed_cache_seconds: int = Field(default=60, ge=1, le=86_400)
     # Senders buffer and retry; until this long after its end a range still counts as open.
