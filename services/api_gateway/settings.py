@@ -49,9 +49,9 @@ class GatewaySettings(SettingsGroup):
     # Other origins whose scripts may read the API with a key; never with a cookie.
     cors_origins: CommaSeparated = ()
 
-    # A dashboard opens with a few dozen requests at once; a loop of a script is what the rate is against.
-    rate_limit_per_second: float = Field(default=50.0, gt=0, le=100_000)
-    rate_limit_burst: int = Field(default=200, ge=1, le=1_000_000)
+    # A script that asks one question after another stays below it; one that asks many at once without end does not.
+    rate_limit_per_second: float = Field(default=100.0, gt=0, le=100_000)
+    rate_limit_burst: int = Field(default=300, ge=1, le=1_000_000)
     # Tries to sign in, per e-mail and address; one is given back every `sign_in_refill_seconds`.
     sign_in_burst: int = Field(default=5, ge=1, le=1000)
     sign_in_refill_seconds: float = Field(default=30.0, gt=0, le=86_400)

@@ -237,14 +237,14 @@ async def test_what_is_stored_is_stored_as_it_was_sent(gateway: GatewayUnderTest
 async def test_requests_of_one_key_share_a_bucket_of_the_burst(gateway: GatewayUnderTest) -> None:
     await gateway.add_tenant("acme")
     key, other = await gateway.add_key("acme"), await gateway.add_key("acme")
-    answers = await asyncio.gather(*(gateway.script.get("/api/v1/services", headers=bearer(key)) for _ in range(260)))
+    answers = await asyncio.gather(*(gateway.script.get("/api/v1/services", headers=bearer(key)) for _ in range(400)))
     limited = [answer for answer in answers if answer.status_code == 429]
     passed = [answer for answer in answers if answer.status_code == 200]
-    # The real bucket refills at 50 a second meanwhile.
-    assert 200 <= len(passed) < 260
-    assert len(passed) + len(limited) == 260
+    # The real bucket refills at 100 a second meanwhile.
+    assert 300 <= len(passed) < 400
+    assert len(passed) + len(limited) == 400
     assert problem(limited[0]) == (429, "rate-limited")
-    assert limited[0].headers["ratelimit-policy"] == '"api";q=200;w=4'
+    assert limited[0].headers["ratelimit-policy"] == '"api";q=300;w=3'
     assert int(limited[0].headers["retry-after"]) >= 1
     assert (await gateway.script.get("/api/v1/services", headers=bearer(other))).status_code == 200
 

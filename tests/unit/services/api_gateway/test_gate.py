@@ -206,9 +206,9 @@ async def test_without_redis_reading_and_signing_in_go_on(gateway: GatewayUnderT
     email = await gateway.add_tenant("acme")
     key = bearer(await gateway.add_key("acme"))
     gateway.redis.down = True
-    for _ in range(300):
+    for _ in range(400):
         assert (await gateway.script.get("/api/v1/services", headers=key)).status_code == 200
-    assert gateway.metric("airis_gateway_rate_limit_decisions_total", limit="api", decision="failed_open") == 300
+    assert gateway.metric("airis_gateway_rate_limit_decisions_total", limit="api", decision="failed_open") == 400
     assert (await gateway.sign_in(email)).status_code == 204
     answer = await gateway.browser.get("/api/v1/auth/me")
     assert (answer.status_code, "ratelimit" in answer.headers) == (200, False)
