@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -160,8 +161,6 @@ def bench(name: Annotated[str, typer.Argument(help="ingest, query, bus; empty fo
         names = ", ".join(file.stem.removeprefix("bench_") for file in sorted((ROOT / "benchmarks").glob("bench_*.py")))
         console.print(f"no benchmark {name!r}; there are: {names}")
         raise typer.Exit(1)
-    import sys
-
     for script in scripts:
         console.rule(script.stem)
         if subprocess.run(
@@ -194,6 +193,25 @@ def fault(
         raise typer.Exit(1)
     (faults.deactivate if off else faults.activate)(control, name)
     console.print(f"{name} is {'off' if off else 'on'}")
+
+
+@demo_app.command()
+def backfill(
+    hours: Annotated[float, typer.Option(help="How far back.", min=0.01, max=24 * 30)] = 24.0,
+    incident: Annotated[
+        list[str] | None, typer.Option("--fault", help="Something that happened, as in payment-errors@3h/20m.")
+    ] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Give the demo shop a past: send what would have happened, at full speed."""
+    present = running(data_dir.resolve())
+    if present is None:
+        console.print("not running; [bold]airis up[/] starts it")
+        raise typer.Exit(1)
+    faults = [part for one in incident or () for part in ("--fault", one)]
+    command = [sys.executable, "-m", "demo", "backfill", "--hours", str(hours), *faults]
+    environment = {**os.environ, **installation_environment(data_dir.resolve())}
+    raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
 
 
 def main() -> None:

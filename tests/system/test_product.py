@@ -175,3 +175,16 @@ def test_a_taken_port_is_named(tmp_path: Path, product: Product) -> None:
     assert "--port-base" in done.stdout
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", product.port_base)) == 0
+
+
+def test_the_demo_shop_can_be_given_a_past(product: Product) -> None:
+    done = product.airis("demo", "backfill", "--hours", "0.02", "--fault", "payment-errors@1m/30s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    deadline = time.monotonic() + 30
+    headers = {"Authorization": f"Bearer {product.run['api_key']}"}
+    names: set[str] = set()
+    while not {"storefront", "checkout"} <= names and time.monotonic() < deadline:
+        answer = httpx.get(f"{product.run['gateway']}/api/v1/services", headers=headers, timeout=20).raise_for_status()
+        names = {service["service"] for service in answer.json()["services"]}
+        time.sleep(0.5)
+    assert {"storefront", "checkout"} <= names
