@@ -132,7 +132,9 @@ def to_text(query: Query) -> str:
         case Not(item):
             return f"NOT {_inside(item, (Or, And))}"
         case Comparison(key, operator, value):
-            return f"{key}{operator}{value}"
+            # Behind a key that ends with "!", an operator's "=" would read as "!="; quotes would make it another key.
+            space = " " if str(key).endswith("!") else ""
+            return f"{key}{space}{operator}{value}"
         case Exists(key):
             return f"exists {key}"
         case Text(text):

@@ -33,7 +33,9 @@ def _is_word(text: str) -> bool:
     return WORD.fullmatch(text) is not None and text not in KEYWORDS
 
 
-_names = st.one_of(st.sampled_from(["service", "http.route", "exists", "k8s.pod/name", "한국", "a~b", "!x"]), _TEXTS)
+_names = st.one_of(
+    st.sampled_from(["service", "http.route", "exists", "k8s.pod/name", "한국", "a~b", "!x", "a!"]), _TEXTS
+)
 KEYS = st.one_of(
     _names.filter(lambda name: _is_word(name) and not name.startswith("resource.")).map(Key),
     _TEXTS.map(lambda name: Key(name, "attribute")),

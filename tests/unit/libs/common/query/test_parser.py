@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from libs.common.errors import InvalidQuery
 from libs.common.query.ast import And, Comparison, Exists, Key, Not, Or, Query, Text, Value, to_text
@@ -18,6 +18,8 @@ def term(key: str, operator: str, value: str, *, quoted: bool = False) -> Compar
         (" \t\n", None),
         ("service=checkout", term("service", "=", "checkout")),
         ("service = checkout", term("service", "=", "checkout")),
+        ("a! =b", term("a!", "=", "b")),
+        ("a!!=b", term("a!", "!=", "b")),
         ("code==200", term("code", "=", "200")),
         ('name="GET /cart"', term("name", "=", "GET /cart", quoted=True)),
         (r'name=~"\d+ \"x\" \\"', term("name", "=~", '\\d+ "x" \\', quoted=True)),
@@ -81,6 +83,8 @@ def test_points_at_what_is_wrong(text: str, position: int, expected: str) -> Non
 
 
 @given(queries())
+@example(Comparison(Key("!", "resource"), "=~", Value("", quoted=True)))
+@example(Comparison(Key("a!"), "=", Value("b")))
 @settings(max_examples=500)
 def test_printing_and_parsing_give_the_same_tree(query: Query) -> None:
     assert parse(to_text(query)) == query
