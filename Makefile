@@ -39,8 +39,8 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, TypeScript
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m libs.common.bus.topics --check
-	$(BIN)/python -m libs.common.telemetry_contract
+	$(BIN)/python -W error -m libs.common.bus.topic_check
+	$(BIN)/python -W error -m libs.common.telemetry_contract
 	$(BIN)/python -m libs.cli.web_build --check
 
 .PHONY: web

@@ -1,10 +1,8 @@
 """Topics as declared in contracts/topics/<topic>.yaml, their only home: who writes, who reads, how long it is kept.
 
-`python -m libs.common.bus.topics --check` compares the contracts with each other and with the code (see topic_check.py);
-without arguments it prints them.
+`python -m libs.common.bus.topic_check` compares the contracts with each other and with the code.
 """
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,27 +87,3 @@ def _load(file: Path) -> TopicDeclaration:
     if file.stem != declaration.topic:
         raise InvalidContract(f"{file.name}: declares {declaration.topic}; a contract is named after its topic")
     return declaration
-
-
-def main(arguments: list[str]) -> int:
-    from libs.common.bus.topic_check import problems  # noqa: PLC0415 - reads the whole source tree; only lint needs it
-
-    try:
-        declarations = load_declarations()
-    except InvalidContract as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    if arguments != ["--check"]:
-        for declaration in declarations:
-            sys.stdout.write(
-                f"{declaration.topic}\t{', '.join(declaration.producers)} -> {', '.join(declaration.groups)}\n"
-            )
-        return 0
-    found = problems(declarations, REPOSITORY)
-    for problem in found:
-        sys.stderr.write(f"{problem}\n")
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -3,13 +3,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from libs.common.bus.topic_check import problems
+from libs.common.bus.topic_check import main, problems
 from libs.common.bus.topics import (
     REPOSITORY,
     InvalidContract,
     TopicDeclaration,
     load_declarations,
-    main,
     untraced_topics,
 )
 
@@ -117,7 +116,28 @@ def test_used_and_not_declared(tmp_path: Path) -> None:
     ]
 
 
-def test_command_lists_and_checks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    assert "telemetry.traces\tingestion.receiver -> ingestion-writer" in capsys.readouterr().out
-    assert main(["--check"]) == 0
+@pytest.mark.parametrize(
+    "code",
+    [
+        "TOPIC = 'replay.chunks'",
+        "TOPIC: str = 'replay.chunks'",
+        "bus.send(topic='replay.chunks')",
+        "TOPICS = ('replay.chunks',)",
+    ],
+)
+def test_a_topic_of_a_family_without_contracts(tmp_path: Path, code: str) -> None:
+    service(tmp_path, "session_replay", code + "\nATTRIBUTE = 'replay.chunk_count'")
+    assert problems([declared()], tmp_path) == [
+        "services/session_replay: uses replay.chunks, which has no contract in contracts/topics"
+    ]
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main() == 0
+    assert capsys.readouterr().err == ""
+    (tmp_path / "telemetry.traces.yaml").write_text(yaml.safe_dump(CONTRACT | {"owner": "analytics"}))
+    assert main(tmp_path, tmp_path) == 1
+    assert "owner analytics" in capsys.readouterr().err
+    (tmp_path / "telemetry.traces.yaml").write_text("a: [")
+    assert main(tmp_path, tmp_path) == 1
+    assert "not YAML" in capsys.readouterr().err
