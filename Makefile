@@ -34,13 +34,14 @@ test: .venv/dev.stamp ## The whole suite (ARGS="-k name")
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, TypeScript
+lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, TypeScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -W error -m libs.common.bus.topic_check
 	$(BIN)/python -W error -m libs.common.telemetry_contract
+	$(BIN)/python -W error -m libs.cli.declared_schema
 	$(BIN)/python -m libs.cli.web_build --check
 
 .PHONY: web

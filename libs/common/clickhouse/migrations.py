@@ -20,6 +20,15 @@ from libs.common.errors import StoreRejected
 from libs.common.settings import ClickHouseSettings
 
 TABLE = "schema_migrations"
+# What must be there before the first migration.
+BOOKKEEPING = (
+    "CREATE DATABASE IF NOT EXISTS ${DATABASE} ${ON_CLUSTER}",
+    (
+        f"CREATE TABLE IF NOT EXISTS ${{DATABASE}}.{TABLE} ${{ON_CLUSTER}} "
+        "(version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC')) "
+        "ENGINE = ${REPLICATED}MergeTree ORDER BY version"
+    ),
+)
 # Adding a column on every replica waits for the slowest one.
 _STATEMENT_SECONDS = 300.0
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
@@ -175,13 +184,7 @@ async def migrate(
 
 
 async def _ensure_table(clickhouse: ClickHouse) -> None:
-    database = "CREATE DATABASE IF NOT EXISTS ${DATABASE} ${ON_CLUSTER}"
-    table = (
-        f"CREATE TABLE IF NOT EXISTS ${{DATABASE}}.{TABLE} ${{ON_CLUSTER}} "
-        "(version UInt32, name String, checksum String, applied_at DateTime64(3, 'UTC')) "
-        "ENGINE = ${REPLICATED}MergeTree ORDER BY version"
-    )
-    for statement in (database, table):
+    for statement in BOOKKEEPING:
         await clickhouse.command(fill(statement, clickhouse.settings), timeout=_STATEMENT_SECONDS)
 
 
