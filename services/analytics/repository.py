@@ -19,11 +19,6 @@ Spells = list[tuple[int, int]]
 _CONDITION = "true /* condition */"
 _SERVICE = "true /* service */"
 _TABLES: Mapping[Signal, str] = {Signal.TRACES: "spans", Signal.LOGS: "logs", Signal.METRICS: "metric_points"}
-_RESOURCES = (
-    "SELECT resource_fingerprint FROM resources WHERE tenant = {tenant:String}"
-    " AND day >= toDate(fromUnixTimestamp64Nano({range_from:Int64}, 'UTC'))"
-    " AND day <= toDate(fromUnixTimestamp64Nano({range_to:Int64}, 'UTC'))"
-)
 # Columns that autocompletion may list. Ids, durations and texts have too many values to choose from.
 FIELD_COLUMNS: Mapping[Signal, Mapping[str, str]] = {
     Signal.TRACES: {
@@ -62,11 +57,12 @@ class TelemetryRepository:
         self._clickhouse = clickhouse
         self._timeout = timeout
         self._statements = load_statements("services.analytics")
+        self._resources = self._statements["resource_scope"].sql
 
     async def condition(self, tenant: str, query: Query | None, signal: Signal, span: TimeRange) -> Condition:
         """The query as a condition on the signal's table; `span` is the whole range of the search. Raises InvalidQuery."""
         # Compiled first without the store, which need not be asked about a query that says nothing.
-        condition = compile_query(query, signal, ResourceScope(_RESOURCES))
+        condition = compile_query(query, signal, ResourceScope(self._resources))
         keys = fallback_keys(query, signal)
         if keys:
             rows = await self._run(
@@ -74,7 +70,7 @@ class TelemetryRepository:
                 {"tenant": tenant, "from": span.start, "to": span.end, "keys": sorted(keys)},
             )
             present = frozenset(rows[0]["present"]) if rows else frozenset()
-            condition = compile_query(query, signal, ResourceScope(_RESOURCES, present))
+            condition = compile_query(query, signal, ResourceScope(self._resources, present))
         if "{range_from:" in condition.sql:
             bounds = {"range_from": span.start, "range_to": span.end}
             return Condition(condition.sql, {**condition.parameters, **bounds})

@@ -7,6 +7,9 @@ from libs.common.clickhouse.client import ClickHouse
 from libs.common.errors import StoreRejected
 from services.ingestion.batch import Batch
 from services.ingestion.otlp_decoding import format_schema, insert_statement
+from services.ingestion.signals import LOGS, METRICS, TRACES
+
+_TABLES = {TRACES: "spans", LOGS: "logs", METRICS: "metric_points"}
 
 # Errors of the store that speak of the data, so that trying again is of no use (ClickHouse src/Common/ErrorCodes.cpp):
 # CANNOT_PARSE_TEXT, CANNOT_READ_ALL_DATA, TYPE_MISMATCH, ARGUMENT_OUT_OF_BOUND, CANNOT_CONVERT_TYPE, INCORRECT_DATA,
@@ -59,6 +62,6 @@ class TelemetryRepository:
         """Rows in the store per offset of the batch's range."""
         rows = await self._clickhouse.query(
             self._stored_rows,
-            {"table": batch.signal.table, "partition": batch.partition, "first": batch.first, "last": batch.last},
+            {"table": _TABLES[batch.signal], "partition": batch.partition, "first": batch.first, "last": batch.last},
         )
         return {int(row["bus_offset"]): int(row["row_count"]) for row in rows}

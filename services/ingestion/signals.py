@@ -1,22 +1,21 @@
-"""The three signals and what each is called on the bus and in the store."""
+"""The three signals and what each is called on the bus."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One signal: `topic` on the bus, `table` and `insert` statement (queries/<insert>.sql) in the store, `envelope` message."""
+    """One signal: `topic` on the bus, `insert` statement (queries/<insert>.sql), `envelope` message that it reads."""
 
     name: str
     topic: str
-    table: str
     insert: str
     envelope: str
 
 
-TRACES = Signal("traces", "telemetry.traces", "spans", "insert_spans", "TraceEnvelope")
-LOGS = Signal("logs", "telemetry.logs", "logs", "insert_logs", "LogEnvelope")
-METRICS = Signal("metrics", "telemetry.metrics", "metric_points", "insert_metric_points", "MetricEnvelope")
+TRACES = Signal("traces", "telemetry.traces", "insert_spans", "TraceEnvelope")
+LOGS = Signal("logs", "telemetry.logs", "insert_logs", "LogEnvelope")
+METRICS = Signal("metrics", "telemetry.metrics", "insert_metric_points", "MetricEnvelope")
 
 SIGNALS = (TRACES, LOGS, METRICS)
 BY_TOPIC = {signal.topic: signal for signal in SIGNALS}

@@ -21,8 +21,11 @@ CASES = cases()
 READS = [case for case in CASES if not case.is_write]
 WRITES = [case for case in CASES if case.is_write]
 _TENANT = "tenant = {tenant:String}"
-# The n-th tenant condition of a statement that is there for speed: without it the answer is the same.
-FOR_SPEED = {("resource_values", 2): "chooses records to count, which are joined to the tenant's own resources"}
+# The n-th tenant conditions of a statement of which each alone keeps the rows out.
+IN_DEPTH = {
+    ("resource_values", 0): "joins resources to counts of the tenant's own",
+    ("resource_values", 2): "chooses records to count, which are joined to the tenant's own resources",
+}
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,9 @@ def test_every_statement_has_a_case() -> None:
 def _tenant_conditions() -> Iterator[tuple[str, str, int]]:
     for area in ("analytics", "api_gateway"):
         for name, statement in load_statements(AREAS[area]).items():
-            yield from ((area, name, index) for index in range(statement.sql.count(_TENANT)))
+            for index in range(statement.sql.count(_TENANT)):
+                if (name, index) not in IN_DEPTH:
+                    yield area, name, index
 
 
 @pytest.mark.parametrize(("area", "name", "index"), list(_tenant_conditions()))
@@ -90,7 +95,7 @@ async def test_every_tenant_condition_keeps_another_tenants_rows_out(
         for case in READS
         if (case.area, case.statement) == (area, name)
     ]
-    assert all(unchanged) == ((name, index) in FOR_SPEED)
+    assert not all(unchanged)
 
 
 async def _rows(clickhouse: ClickHouse, case: Case, *, sql: str | None = None) -> list[dict[str, Any]]:
