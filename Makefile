@@ -33,6 +33,10 @@ bench: .venv/dev.stamp ## Run the benchmarks; results go to benchmarks/results
 test: .venv/dev.stamp ## The whole suite (ARGS="-k name")
 	$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: coverage
+coverage: .venv/dev.stamp ## The suite with the lines it never ran, least covered file first (ARGS="tests/unit")
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
 .PHONY: lint
 lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, TypeScript
 	$(BIN)/ruff check .
@@ -42,6 +46,7 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, T
 	$(BIN)/python -W error -m libs.common.bus.topic_check
 	$(BIN)/python -W error -m libs.common.telemetry_contract
 	$(BIN)/python -W error -m libs.cli.declared_schema
+	$(BIN)/python -W error -m libs.cli.settings_tables
 	$(BIN)/python -m libs.cli.web_build --check
 
 .PHONY: web
