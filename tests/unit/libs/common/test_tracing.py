@@ -1,7 +1,9 @@
 """Our own spans, and the way they travel."""
 
 import pytest
-from opentelemetry.trace import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode, get_current_span
 
 from libs.common import tracing
 from libs.common.settings import ServiceSettings, TelemetrySettings
@@ -78,3 +80,33 @@ async def test_an_error_marks_the_span_by_type_and_keeps_its_text_out() -> None:
     assert span.attributes["error.type"] == "ValueError"
     assert span.events == ()
     assert span.status.description is None
+
+
+@given(
+    st.binary(min_size=16, max_size=16).filter(any), st.binary(min_size=8, max_size=8).filter(any), st.integers(0, 1)
+)
+def test_a_traceparent_is_read_from_both_carriers(trace_id: bytes, span_id: bytes, flags: int) -> None:
+    text = f"00-{trace_id.hex()}-{span_id.hex()}-{flags:02x}"
+    for context in (
+        tracing.extract({"traceparent": text}),
+        tracing.extract_bus_headers([("Traceparent", text.encode())]),
+    ):
+        found = get_current_span(context).get_span_context()
+        assert (found.trace_id, found.span_id) == (int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big"))
+        assert int(found.trace_flags) == flags
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["traceparent", "tracestate", "TRACEPARENT", "other"]),
+            st.one_of(
+                st.binary(max_size=60), st.from_regex(rb"\A[0-9a-f]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{2}\Z")
+            ),
+        ),
+        max_size=4,
+    )
+)
+def test_headers_of_any_kind_give_a_valid_parent_or_none(headers: list[tuple[str, bytes]]) -> None:
+    found = get_current_span(tracing.extract_bus_headers(headers)).get_span_context()
+    assert found.is_valid or found == INVALID_SPAN_CONTEXT

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from libs.common.clickhouse.statements import InvalidStatement, load_statements, parse_statement
 
@@ -66,3 +68,23 @@ def test_statements_that_are_not_accepted(sql: str) -> None:
 )
 def test_braces_and_signs_inside_texts_mean_nothing(sql: str) -> None:
     assert parse_statement("name", sql).parameters == frozenset()
+
+
+_TEXTS = st.text(st.sampled_from("ab {}:;%s'`\"\\-/*\n"), max_size=12)
+
+
+@given(_TEXTS, st.sampled_from(["'{}'", "`{}`", '"{}"', "-- {}\n", "/* {} */"]))
+def test_no_quoted_text_or_comment_is_taken_for_a_parameter(text: str, form: str) -> None:
+    assume(not {"'", "`", '"', "\\", "\n", "/"} & set(text))
+    sql = f"SELECT {form.format(text)} AS x, {{tenant:String}}"
+    assert parse_statement("name", sql).parameters == {"tenant"}
+
+
+@given(_TEXTS)
+def test_any_text_is_a_statement_or_refused(text: str) -> None:
+    try:
+        statement = parse_statement("name", text)
+    except InvalidStatement as error:
+        assert str(error).startswith("name: ")
+    else:
+        assert statement.sql

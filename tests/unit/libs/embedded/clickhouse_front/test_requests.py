@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import base64
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.embedded.clickhouse_front.engine import EngineError
 from libs.embedded.clickhouse_front.requests import Credentials, Request
@@ -73,3 +76,35 @@ def test_errors_are_read_and_mapped() -> None:
     assert error.message == "f(x) says (B) c: while executing 'g(1)'."
     assert [http_status(code) for code in (60, 62, 159, 395, 516)] == [404, 400, 408, 500, 403]
     assert EngineError.from_text("something else").code == 1002
+
+
+_NAMES = st.sampled_from(
+    ["query", "database", "session_id", "session_timeout", "param_x", "default_format", "a b", "é", ""]
+)
+
+
+@given(
+    st.lists(st.tuples(_NAMES | st.text(max_size=8), st.text(max_size=8)), max_size=6).map(
+        lambda pairs: urlencode(pairs, errors="replace")
+    )
+    | st.text(st.characters(codec="latin-1"), max_size=40),
+    st.text(st.characters(codec="latin-1"), max_size=30),
+)
+def test_any_request_is_read_or_refused_with_a_code(query_string: str, authorization: str) -> None:
+    scope: dict[str, Any] = {
+        "method": "POST",
+        "query_string": query_string.encode("latin-1"),
+        "headers": [(b"authorization", authorization.encode("latin-1"))],
+    }
+    asked = Request(scope)
+    for read in (asked.credentials, lambda: asked.default_format, lambda: asked.session_timeout):
+        try:
+            read()
+        except EngineError as error:
+            assert error.code in {516, 73, 374}
+    try:
+        settings = asked.settings(frozenset())
+    except EngineError as error:
+        assert error.code == 115
+    else:
+        assert all(name.isidentifier() for name in settings)
