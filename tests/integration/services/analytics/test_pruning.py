@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 
 from libs.common.clickhouse import Statement
 from libs.common.query import Signal, parse
@@ -65,12 +66,15 @@ async def repository(analytics: Analytics) -> Explaining:
         assert "index_granularity = 8192" in created
         await analytics.clickhouse.command(created.replace("index_granularity = 8192", "index_granularity = 64"))
     some = records.samples(60)
+    requests: tuple[list[Message], ...] = ([], [], [])
     for minute in range(0, 24 * 60, 5):
         time = NOW - minute * 60 * 10**9 - 1
         for record in some:
             record.fields["trace_id"] = minute.to_bytes(2, "big") * 8 if minute else b"\xab" * 16
-        for request in (records.traces(some, time), records.logs(some, time), records.metrics(some, time)):
-            await analytics.store(request, first_offset=minute)
+        for signal, make in zip(requests, (records.traces, records.logs, records.metrics), strict=True):
+            signal.append(make(some, time))
+    for signal in requests:
+        await analytics.store(*signal)
     for table in ("spans", "logs", "metric_points", "red_1m"):
         await analytics.clickhouse.command(f"OPTIMIZE TABLE {table} FINAL", timeout=60)
     return Explaining(analytics.clickhouse, timeout=20)
