@@ -197,5 +197,5 @@ function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode 
 
 function lastOf(values: readonly (number | null)[], format: (value: number) => string): string {
   const last = values.findLast((value) => value !== null);
-  return last === undefined || last === null ? "–" : format(last);
+  return last === undefined ? "–" : format(last);
 }

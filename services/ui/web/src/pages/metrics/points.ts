@@ -1,6 +1,6 @@
 /** Data points of one series to numbers over time: values, rates, and bucket counts per interval. Times are unix ms. */
 
-import type { Buckets, JsonDouble, MetricData, MetricPoint, MetricSeries } from "../../api/types";
+import type { Buckets, MetricData, MetricPoint, MetricSeries } from "../../api/types";
 import { nanos } from "../../format/duration";
 
 export interface Sample {
@@ -22,7 +22,7 @@ export interface BucketSample {
 
 type Kind = Pick<MetricData, "type" | "temporality" | "monotonic">;
 
-export function toNumber(value: JsonDouble | string | null | undefined): number {
+export function toNumber(value: number | string | null | undefined): number {
   return value === null || value === undefined ? Number.NaN : Number(value);
 }
 

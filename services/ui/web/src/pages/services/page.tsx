@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useMemo } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
 import type { RedSeries, Service, ServiceList } from "../../api/types";
 import { useTimedQuery, useUntimedQuery } from "../../api/use-api";
@@ -42,7 +42,7 @@ export default function ServicesPage(): ReactNode {
 function Nothing(): ReactNode {
   const { services } = useMessages();
   const { setRange } = useTime();
-  const month = useMemo(() => String((BigInt(Date.now()) - 30n * 86_400_000n) * 1_000_000n), []);
+  const [month] = useState(() => String((BigInt(Date.now()) - 30n * 86_400_000n) * 1_000_000n));
   const ever = useUntimedQuery<ServiceList>("/api/v1/services", { from: month });
   if (ever.isPending) return <SkeletonRows />;
   if (ever.data?.services.length === 0) return <Start />;
