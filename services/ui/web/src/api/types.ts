@@ -171,13 +171,10 @@ export interface LogHistogram {
 export type MetricType = "gauge" | "sum" | "histogram" | "exponential_histogram" | "summary";
 export type Temporality = "UNSPECIFIED" | "DELTA" | "CUMULATIVE";
 
-export interface MetricDescription {
+export interface MetricDescription extends MetricShape {
   name: string;
-  type: MetricType;
   unit: string;
   description: string;
-  temporality: Temporality;
-  monotonic: boolean;
   attributes: string[];
   services: string[];
 }
@@ -224,7 +221,14 @@ export interface MetricPoint {
   exemplars?: Exemplar[];
 }
 
-export interface MetricSeries {
+/** One name may come in several shapes: one SDK sends deltas, another cumulative sums. */
+export interface MetricShape {
+  type: MetricType;
+  temporality: Temporality;
+  monotonic: boolean;
+}
+
+export interface MetricSeries extends MetricShape {
   attributes: Attributes;
   resource_attributes: Attributes;
   service: string;

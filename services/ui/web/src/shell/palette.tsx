@@ -170,7 +170,7 @@ function typedCommands(typed: string, { palette }: Messages, go: (path: string, 
   }
   if (typed.length < 3) return [];
   return [
-    { id: "typed-logs", group, icon: "logs", label: palette.searchLogs(typed), run: () => go(paths.logs, { q: typed }) },
-    { id: "typed-traces", group, icon: "traces", label: palette.searchTraces(typed), run: () => go(paths.traces, { q: typed }) },
+    { id: "typed-logs", group, icon: "logs", label: palette.searchLogs(typed), run: () => go(paths.logs, { query: typed }) },
+    { id: "typed-traces", group, icon: "traces", label: palette.searchTraces(typed), run: () => go(paths.traces, { query: typed }) },
   ];
 }
