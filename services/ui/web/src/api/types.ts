@@ -13,6 +13,7 @@ export type AttributeValue =
   | AttributeValue[]
   | { [key: string]: AttributeValue };
 
+/** Keys are unique unless the sender broke that rule; then all pairs are in one `$kvlist`. */
 export type Attributes = Record<string, AttributeValue>;
 
 export interface RedNumbers {
@@ -135,6 +136,8 @@ export interface Span {
 export interface Trace {
   trace_id: string;
   spans: Span[];
+  /** There are more spans than the API gives; these are the earliest. */
+  truncated: boolean;
 }
 
 export interface LogRecord {

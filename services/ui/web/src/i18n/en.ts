@@ -253,6 +253,7 @@ export const en = {
     errorsBelow: (count: number) => `${plural(count, "error")} below`,
     notFoundTitle: "This trace was not found",
     notFoundDetail: "It may not have arrived yet, was not sampled, or is older than the retention.",
+    truncated: (count: number) => `This trace has more than ${n(count)} spans; the earliest ${n(count)} are shown.`,
     details: "Span details",
     attributes: "Attributes",
     resource: "Resource",

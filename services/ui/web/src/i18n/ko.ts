@@ -254,6 +254,7 @@ export const ko: Messages = {
     errorsBelow: (count) => `하위 오류 ${n(count)}개`,
     notFoundTitle: "트레이스를 찾을 수 없습니다",
     notFoundDetail: "아직 도착하지 않았거나, 샘플링에서 빠졌거나, 보관 기간이 지났을 수 있습니다.",
+    truncated: (count) => `스팬이 ${n(count)}개를 넘어 가장 이른 ${n(count)}개만 표시합니다.`,
     details: "스팬 상세",
     attributes: "속성",
     resource: "리소스",

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import { Link, useParams } from "react-router";
 import type { Operation, ServiceDetail } from "../../api/types";
 import { useTimedQuery } from "../../api/use-api";
@@ -78,7 +78,8 @@ function Charts({ detail }: { detail: ServiceDetail }): ReactNode {
   const measured = (values: readonly string[] | undefined): (number | null)[] =>
     (values ?? []).map((value, index) => (series.request_count[index] ? Number(value) : null));
   const perSecond = rates(series, detail.step_seconds, interval.toMs);
-  const unit = rateUnit(Math.max(detail.request_rate, ...perSecond.map((value) => value ?? 0)), common);
+  const highest = Math.max(detail.request_rate, ...perSecond.map((value) => value ?? 0));
+  const unit = useMemo(() => rateUnit(highest, common), [highest, common]);
   const rate: ChartLine[] = [
     { label: red.rate, color: "--accent", filled: true, values: perSecond.map((value) => value && value * unit.factor) },
   ];
@@ -93,8 +94,7 @@ function Charts({ detail }: { detail: ServiceDetail }): ReactNode {
     { label: red.p95, color: "--cat-2", values: measured(series.p95_nano) },
     { label: red.p50, color: "--cat-0", values: measured(series.p50_nano) },
   ];
-  const { suffix } = unit;
-  const inUnit = useCallback((value: number) => `${formatCompact(value, locale)}${suffix}`, [locale, suffix]);
+  const inUnit = useCallback((value: number) => `${formatCompact(value, locale)}${unit.suffix}`, [locale, unit]);
   const ratio = useCallback((value: number) => formatRatio(value, locale), [locale]);
   return (
     <div className="cards-3">

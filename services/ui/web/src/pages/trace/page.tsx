@@ -72,6 +72,7 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
   const slots = useMemo(() => serviceSlots(waterfall.services.map((one) => one.service)), [waterfall]);
   const path = useMemo(() => (critical ? criticalPath(rows) : null), [critical, rows]);
   const matches = useMemo(() => matching(rows, search), [rows, search]);
+  const matchSet = useMemo(() => new Set(matches), [matches]);
   const selected = useMemo(() => rows.findIndex((row) => row.span.span_id === selectedSpan), [rows, selectedSpan]);
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: shown.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_HEIGHT, overscan: 20 });
@@ -133,6 +134,12 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
   return (
     <div className="trace-page">
       <Head trace={trace} waterfall={waterfall} slots={slots} />
+      {trace.truncated && (
+        <p className="note trace-note">
+          <Icon name="warning" />
+          {messages.trace.truncated(rows.length)}
+        </p>
+      )}
       <div className="trace-tools">
         <FilterField value={search} label={messages.trace.search} shortcut onChange={(text) => setParams({ find: text }, { replace: true })} />
         {search !== "" && (
@@ -183,10 +190,10 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
           </button>
         )}
       </div>
-      <div className="waterfall-side" style={SIDE}>
+      <div className="waterfall-side">
         <Minimap rows={rows} duration={waterfall.duration} slots={slots} window={window} onWindow={setWindow} />
         <Ruler start={window?.start ?? 0} end={window?.end ?? Math.max(1, waterfall.duration)} />
-        <div ref={scroller} className="waterfall" role="tree" aria-label={messages.trace.spans} tabIndex={0} style={FILL}>
+        <div ref={scroller} className="waterfall" role="tree" aria-label={messages.trace.spans} tabIndex={0}>
           <div className="list-rows" style={{ height: virtual.getTotalSize() }}>
             {virtual.getVirtualItems().map((item) => {
               const index = shown[item.index] ?? 0;
@@ -200,7 +207,7 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
                     slot={slots.get(row.span.service) ?? 0}
                     folded={collapsed.has(index)}
                     selected={index === selected}
-                    matched={search !== "" && matches.includes(index)}
+                    matched={matchSet.has(index)}
                     critical={path?.get(index)}
                     start={window?.start ?? 0}
                     end={window?.end ?? Math.max(1, waterfall.duration)}
@@ -217,9 +224,6 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
     </div>
   );
 }
-
-const SIDE: CSSProperties = { display: "grid", gridTemplateRows: "auto auto minmax(0, 1fr)", minHeight: 0, minWidth: 0 };
-const FILL: CSSProperties = { minHeight: 0 };
 
 function matching(rows: readonly Row[], search: string): number[] {
   const wanted = search.trim().toLowerCase();
