@@ -24,6 +24,7 @@ async def test_language_and_theme_switch_and_stay(ui: Ui) -> None:
         await expect(page.get_by_role("link", name="트레이스")).to_be_visible()
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != light
         await page.reload()
+    await expect(page.get_by_role("link", name="트레이스")).to_be_visible()
     await page.keyboard.press("t")
     await expect(html).to_have_attribute("data-theme", "light")
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == light

@@ -254,7 +254,7 @@ export interface Me {
   email: string;
   tenant: { id: string; name: string };
   roles: string[];
-  otlp?: { http: string; grpc: string };
+  otlp: { http: string; grpc: string } | null;
 }
 
 export interface CreatedApiKey {
