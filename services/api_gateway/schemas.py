@@ -23,10 +23,16 @@ class TenantOut(BaseModel):
     name: str
 
 
+class OtlpAddresses(BaseModel):
+    http: Annotated[str, Field(description="Base URL of OTLP over HTTP.", examples=["http://127.0.0.1:4318"])]
+    grpc: Annotated[str, Field(description="host:port of OTLP over gRPC.", examples=["127.0.0.1:4317"])]
+
+
 class Me(BaseModel):
     email: str
     tenant: TenantOut
     roles: list[str]
+    otlp: Annotated[OtlpAddresses | None, Field(description="Where to send telemetry; null when not configured.")]
 
 
 class NewApiKey(_Request):

@@ -36,6 +36,9 @@ class GatewaySettings(SettingsGroup):
     analytics_url: str = "http://127.0.0.1:3002"
     ui_url: str = "http://127.0.0.1:3001"
     receiver_url: str = "http://127.0.0.1:4318"
+    # Where programs send to, as people copy it from the first page; empty when only the receiver's own addresses are known.
+    otlp_http: str = ""
+    otlp_grpc: str = ""
     upstream_connect_timeout_seconds: float = Field(default=2.0, gt=0, le=30)
     # The longest silence of an upstream, above the store's query cap, so that its own 504 arrives first.
     upstream_read_timeout_seconds: float = Field(default=40.0, gt=0, le=600)

@@ -1,27 +1,12 @@
 """The API's documentation in a real browser, under the strict policy it is served with."""
 
 import asyncio
-import os
-import shutil
-from pathlib import Path
 
 from playwright.async_api import ConsoleMessage, Route, async_playwright
 
-from libs.common.testing import require
 from libs.common.web.server import serve
+from tests.browser.chromium import FLAGS, chromium
 from tests.fixtures.gateway import PASSWORD, gateway_on_fakes, with_state
-
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-def chromium() -> str:
-    path = os.environ.get("AIRIS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None or not Path(path).exists():
-        require("browser", "no chromium on PATH; AIRIS_TEST_CHROMIUM may name one")
-    return path
 
 
 async def test_the_docs_work_signed_in_without_breaking_their_policy_or_calling_out() -> None:

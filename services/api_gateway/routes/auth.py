@@ -14,7 +14,7 @@ from services.api_gateway.dependencies import (
 )
 from services.api_gateway.repository import AuditEvent
 from services.api_gateway.response_headers import add_response_header
-from services.api_gateway.schemas import Me, SignInRequest, TenantOut
+from services.api_gateway.schemas import Me, OtlpAddresses, SignInRequest, TenantOut
 from services.api_gateway.sessions import delete_cookie
 
 log = structlog.get_logger(__name__)
@@ -75,4 +75,11 @@ async def me(caller: CurrentCaller, state: CurrentState) -> Me:
     tenant = await state["control_plane"].tenant(session.tenant)
     if tenant is None:
         raise NotFound("The tenant of this user does not exist.")
-    return Me(email=session.email, tenant=TenantOut(id=tenant.id, name=tenant.name), roles=sorted(session.roles))
+    settings = state["settings"]
+    known = settings.otlp_http and settings.otlp_grpc
+    return Me(
+        email=session.email,
+        tenant=TenantOut(id=tenant.id, name=tenant.name),
+        roles=sorted(session.roles),
+        otlp=OtlpAddresses(http=settings.otlp_http, grpc=settings.otlp_grpc) if known else None,
+    )

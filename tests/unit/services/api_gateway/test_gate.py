@@ -424,3 +424,11 @@ async def test_a_user_without_a_tenant_is_told_so(gateway: GatewayUnderTest) -> 
     await gateway.sign_in(await gateway.add_tenant("acme"))
     gateway.clickhouse.tenants.clear()
     assert problem(await gateway.browser.get("/api/v1/auth/me")) == (404, "not-found")
+
+
+async def test_who_is_signed_in_learns_where_to_send_telemetry() -> None:
+    settings = GatewaySettings(otlp_http="https://otlp.example", otlp_grpc="otlp.example:4317")
+    async with gateway_on_fakes(settings) as gateway:
+        assert (await gateway.sign_in(await gateway.add_tenant("acme"))).status_code == 204
+        me = (await gateway.browser.get("/api/v1/auth/me")).json()
+        assert me["otlp"] == {"http": "https://otlp.example", "grpc": "otlp.example:4317"}

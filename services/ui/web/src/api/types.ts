@@ -13,6 +13,7 @@ export type AttributeValue =
   | AttributeValue[]
   | { [key: string]: AttributeValue };
 
+/** Keys are unique unless the sender broke that rule; then all pairs are in one `$kvlist`. */
 export type Attributes = Record<string, AttributeValue>;
 
 export interface RedNumbers {
@@ -135,6 +136,8 @@ export interface Span {
 export interface Trace {
   trace_id: string;
   spans: Span[];
+  /** There are more spans than the API gives; these are the earliest. */
+  truncated: boolean;
 }
 
 export interface LogRecord {
@@ -171,13 +174,10 @@ export interface LogHistogram {
 export type MetricType = "gauge" | "sum" | "histogram" | "exponential_histogram" | "summary";
 export type Temporality = "UNSPECIFIED" | "DELTA" | "CUMULATIVE";
 
-export interface MetricDescription {
+export interface MetricDescription extends MetricShape {
   name: string;
-  type: MetricType;
   unit: string;
   description: string;
-  temporality: Temporality;
-  monotonic: boolean;
   attributes: string[];
   services: string[];
 }
@@ -224,7 +224,14 @@ export interface MetricPoint {
   exemplars?: Exemplar[];
 }
 
-export interface MetricSeries {
+/** One name may come in several shapes: one SDK sends deltas, another cumulative sums. */
+export interface MetricShape {
+  type: MetricType;
+  temporality: Temporality;
+  monotonic: boolean;
+}
+
+export interface MetricSeries extends MetricShape {
   attributes: Attributes;
   resource_attributes: Attributes;
   service: string;
@@ -247,7 +254,7 @@ export interface Me {
   email: string;
   tenant: { id: string; name: string };
   roles: string[];
-  otlp?: { http: string; grpc: string };
+  otlp: { http: string; grpc: string } | null;
 }
 
 export interface CreatedApiKey {

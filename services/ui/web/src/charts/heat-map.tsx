@@ -24,6 +24,8 @@ export interface HeatMapProps {
   /** How many of them failed. */
   errorCounts?: readonly (readonly number[])[] | undefined;
   formatBound: (value: number) => string;
+  /** Bounds lie on a logarithmic scale: label its powers of ten rather than some of the bounds. */
+  decades?: boolean;
   formatCell: (count: number, errors: number) => string;
   label: string;
   height?: number;
@@ -32,7 +34,7 @@ export interface HeatMapProps {
 }
 
 export function HeatMap(props: HeatMapProps): ReactNode {
-  const { timesMs, stepMs, bounds, counts, formatBound, formatCell, label, height = 190, onSelect } = props;
+  const { timesMs, stepMs, bounds, counts, formatBound, decades = false, formatCell, label, height = 190, onSelect } = props;
   const { zone, setRange, interval } = useTime();
   const grid = useLatest(props);
   const data = useMemo(() => {
@@ -45,14 +47,17 @@ export function HeatMap(props: HeatMapProps): ReactNode {
       series: [{ paths: () => null, points: { show: false } }],
       scaleY: { range: () => [0, Math.max(1, rows)] },
       axisY: {
-        splits: () => rowTicks(rows, height),
-        values: (_, splits) => splits.map((row) => (row === 0 ? "" : formatBound(grid.current.bounds[row - 1] ?? 0))),
+        splits: () => (decades ? powersOfTen(grid.current.bounds).map(({ row }) => row) : rowTicks(rows, height)),
+        values: (_, splits) =>
+          decades
+            ? powersOfTen(grid.current.bounds).map(({ value }) => formatBound(value))
+            : splits.map((row) => (row === 0 ? "" : formatBound(grid.current.bounds[row - 1] ?? 0))),
         grid: { show: false },
       },
       box: true,
       draw: (plot) => drawCells(plot, grid.current, color),
     }),
-    [rows, height, formatBound, grid],
+    [rows, height, decades, formatBound, grid],
   );
   const select = (fromMs: number, toMs: number, low: number, high: number): void => {
     if (!Number.isFinite(low)) { onSelect(fromMs, toMs, null); return; }
@@ -82,6 +87,19 @@ export function HeatMap(props: HeatMapProps): ReactNode {
       }}
     />
   );
+}
+
+/** Where the powers of ten between the first and last bound lie, in rows from the bottom. */
+export function powersOfTen(bounds: readonly number[]): { row: number; value: number }[] {
+  const found: { row: number; value: number }[] = [];
+  for (let value = 10 ** Math.ceil(Math.log10(Math.max(1, bounds[0] ?? 1))); value <= (bounds.at(-1) ?? 0); value *= 10) {
+    const above = bounds.findIndex((bound) => bound >= value);
+    const [low, high] = [bounds[above - 1], bounds[above]];
+    if (low === undefined || high === undefined || low <= 0) continue;
+    // Row i reaches from bound i-1 to bound i, and its upper edge is at i + 1.
+    found.push({ row: above + Math.log(value / low) / Math.log(high / low), value });
+  }
+  return found;
 }
 
 /** As many rows as have room for a label, evenly spaced. */

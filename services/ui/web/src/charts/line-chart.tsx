@@ -93,10 +93,17 @@ function lineSpec(looks: readonly Look[], format: (value: number) => string, col
       ...(filled ? { fill: withAlpha(color(name), 0.12) } : {}),
     })),
     // From zero, because a line that seems to double should have doubled.
-    scaleY: { range: (_, min, max) => [Math.min(0, min ?? 0), (max ?? 0) > 0 ? (max ?? 0) * 1.12 : (min ?? 0) < 0 ? 0 : 1] },
+    scaleY: { range: (_, min, max) => rangeFromZero(min, max) },
     axisY: { values: (_, splits) => splits.map(format), space: 36 },
     draw: (plot) => drawDots(plot, dots.current, color),
   };
+}
+
+/** Without any value uPlot has null for both ends, whatever its types say. */
+function rangeFromZero(min: number, max: number): [number, number] {
+  const low = Number.isFinite(min) ? Math.min(0, min) : 0;
+  const high = Number.isFinite(max) ? Math.max(0, max) * 1.12 : 0;
+  return [low, high > low ? high : low + 1];
 }
 
 /** A series of single points between gaps would be invisible as a line. */

@@ -24,6 +24,8 @@ export interface Hover {
   index: number;
   left: number;
   top: number;
+  /** Of the whole chart, CSS pixels. */
+  width: number;
   /** Values under the pointer: unix milliseconds, and the y axis' own. */
   x: number;
   y: number;
@@ -108,15 +110,15 @@ export function Plot({ spec, data, height, label, syncKey, onSelect, onZoomOut, 
   return (
     <div className="chart" style={{ height }} role="img" aria-label={label}>
       <div ref={holder} className="chart-canvas" />
-      {hover && <Tip hover={hover} width={plot.current?.width ?? 0} content={tip(hover)} />}
+      {hover && <Tip hover={hover} content={tip(hover)} />}
     </div>
   );
 }
 
-function Tip({ hover, width, content }: { hover: Hover; width: number; content: ReactNode }): ReactNode {
+function Tip({ hover, content }: { hover: Hover; content: ReactNode }): ReactNode {
   if (content === null) return null;
-  const onRight = hover.left > width / 2;
-  const style = onRight ? { right: width - hover.left + 14, top: 4 } : { left: hover.left + 14, top: 4 };
+  const onRight = hover.left > hover.width / 2;
+  const style = onRight ? { right: hover.width - hover.left + 14, top: 4 } : { left: hover.left + 14, top: 4 };
   return (
     <div className="chart-tip" style={style}>
       {content}
@@ -199,5 +201,5 @@ function hoverOf(plot: uPlot): Hover | null {
   // Charts that only follow another's crosshair show the line, not the tip.
   if (idx === null || idx === undefined || left < 0 || !plot.over.matches(":hover")) return null;
   const inset = plot.over.offsetLeft;
-  return { index: idx, left: left + inset, top, x: plot.posToVal(left, "x"), y: plot.posToVal(top, "y") };
+  return { index: idx, left: left + inset, top, width: plot.width, x: plot.posToVal(left, "x"), y: plot.posToVal(top, "y") };
 }

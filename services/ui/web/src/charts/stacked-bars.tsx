@@ -41,13 +41,14 @@ export function StackedBars({ timesMs, stepMs, series, label, height = 120 }: St
   const colors = series.map(({ color }) => color).join(" ");
   const spec = useCallback(
     (color: ColorOf): PlotSpec => ({
-      series: [{ paths: () => null, points: { show: false } }, ...colors.split(" ").map(() => ({ paths: () => null, points: { show: false } }))],
+      // The total and each layer; all are drawn below, none as a line.
+      series: ["", ...listed(colors)].map(() => ({ paths: () => null, points: { show: false } })),
       scaleY: { range: (u) => [0, Math.max(1, ...(u.data[1] as number[])) * 1.08] },
       axisY: {
         values: (_, splits) => splits.map((value) => (Number.isInteger(value) ? formatCompact(value, locale) : "")),
         space: 28,
       },
-      draw: (plot) => drawBars(plot, stepMs, colors.split(" ").map(color)),
+      draw: (plot) => drawBars(plot, stepMs, listed(colors).map(color)),
     }),
     [colors, stepMs, locale],
   );
@@ -71,6 +72,10 @@ export function StackedBars({ timesMs, stepMs, series, label, height = 120 }: St
       }}
     />
   );
+}
+
+function listed(names: string): string[] {
+  return names === "" ? [] : names.split(" ");
 }
 
 function drawBars(plot: uPlot, stepMs: number, colors: readonly string[]): void {

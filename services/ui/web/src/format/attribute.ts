@@ -1,6 +1,6 @@
 /** Attribute values as text and as terms of the query language. */
 
-import type { AttributeValue } from "../api/types";
+import type { Attributes, AttributeValue } from "../api/types";
 import { term } from "../query/compose";
 
 type Typed = { $int: string } | { $double: string } | { $bytes: string } | { $kvlist: [string, AttributeValue][] };
@@ -10,6 +10,12 @@ function typed(value: AttributeValue): Typed | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
   const keys = Object.keys(value);
   return keys.length === 1 && /^\$(int|double|bytes|kvlist)$/.test(keys[0] ?? "") ? (value as Typed) : null;
+}
+
+/** Every pair as it was sent, keys that came twice as well. */
+export function attributePairs(attributes: Attributes): [string, AttributeValue][] {
+  const special = typed(attributes);
+  return special && "$kvlist" in special ? special.$kvlist : Object.entries(attributes);
 }
 
 /** One line: strings as they are, 64-bit integers with every digit, structures as JSON. */

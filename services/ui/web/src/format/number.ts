@@ -1,5 +1,6 @@
 /** Numbers for people: grouped, compact, per cent, per second. Locale only changes separators and compact units. */
 
+import type { Messages } from "../i18n/en";
 import type { Locale } from "../i18n/locale";
 
 const cache = new Map<string, Intl.NumberFormat>();
@@ -19,12 +20,34 @@ export function formatCount(value: number | bigint, locale: Locale): string {
   return formatter(locale, { maximumFractionDigits: 0 }).format(value);
 }
 
-/** "12.3K" or "1.2만": three significant digits. */
+/** "12.3K" or "1.23만": three significant digits, two below 0.01. */
 export function formatCompact(value: number, locale: Locale): string {
   if (!Number.isFinite(value)) return "–";
-  if (value !== 0 && Math.abs(value) < 0.01) return value.toExponential(1);
-  if (Math.abs(value) < 1000) return formatter(locale, { maximumSignificantDigits: 3 }).format(value);
+  const magnitude = Math.abs(value);
+  if (magnitude > 0 && magnitude < 1e-4) return value.toExponential(1);
+  if (magnitude > 0 && magnitude < 0.01) return formatter(locale, { maximumSignificantDigits: 2 }).format(value);
+  // Korean counts in ten thousands; "2.64천" is nobody's way to write 2,640.
+  if (locale === "ko" && magnitude >= 1000 && magnitude < 10_000) return formatCount(value, locale);
+  if (magnitude < 1000) return formatter(locale, { maximumSignificantDigits: 3 }).format(value);
   return formatter(locale, { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+}
+
+/** A unit of time for rates, with its word. */
+export interface RateUnit {
+  /** From "per second". */
+  factor: number;
+  suffix: string;
+}
+
+/** One unit for all rates that are read side by side. The highest decides: "17.7/min" says more than "0.295/s". */
+export function rateUnit(highestPerSecond: number, { perSecond, perMinute, perHour }: Messages["common"]): RateUnit {
+  if (highestPerSecond >= 1 || highestPerSecond === 0) return { factor: 1, suffix: perSecond };
+  if (highestPerSecond >= 1 / 60) return { factor: 60, suffix: perMinute };
+  return { factor: 3600, suffix: perHour };
+}
+
+export function formatRate(perSecond: number, { factor, suffix }: RateUnit, locale: Locale): string {
+  return `${formatCompact(perSecond * factor, locale)}${suffix}`;
 }
 
 /** 0..1 to "2.35%". What is small but not zero never shows as "0%", because zero errors is another story. */

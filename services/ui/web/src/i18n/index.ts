@@ -13,7 +13,7 @@ export type { Messages } from "./en";
 const DICTIONARIES: Record<Locale, Messages> = { en, ko };
 export const LOCALE_NAMES: Record<Locale, string> = { en: "English", ko: "한국어" };
 
-const browserLocale: Locale = /^ko\b/i.test(globalThis.navigator?.language ?? "") ? "ko" : "en";
+const browserLocale: Locale = /^ko\b/i.test(navigator.language) ? "ko" : "en";
 
 export function useLocale(): Locale {
   return usePreference("locale", browserLocale);

@@ -7,9 +7,6 @@ export interface Preferences {
   locale: "en" | "ko";
   zone: string;
   sidebar: "open" | "closed";
-  wrapLogs: "on" | "off";
-  /** Width of the span panel, CSS pixels. */
-  panelWidth: string;
 }
 
 type Listener = () => void;

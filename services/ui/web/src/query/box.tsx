@@ -1,7 +1,7 @@
 /** The query field: runs on Enter, says where a query does not parse, suggests fields and attributes of the data. */
 
-import type { FormEvent, ReactNode } from "react";
-import { useEffect, useId, useState } from "react";
+import type { ReactNode, SubmitEvent } from "react";
+import { useId, useState } from "react";
 import type { AttributeKey } from "../api/types";
 import type { Problem } from "../api/problem";
 import { useTimedQuery } from "../api/use-api";
@@ -22,23 +22,28 @@ export function QueryBox({ signal, problem }: QueryBoxProps): ReactNode {
   const applied = useParam("query");
   const setParams = useSetParams();
   const [text, setText] = useState(applied);
-  useEffect(() => setText(applied), [applied]);
+  const [from, setFrom] = useState(applied);
+  // The query may change without the box: a link, "back", a filter button beside a value.
+  if (from !== applied) {
+    setFrom(applied);
+    setText(applied);
+  }
   const id = useId();
-  const refused = problem?.queryPosition !== null && problem?.queryPosition !== undefined;
+  const position = problem?.queryPosition ?? null;
   const keys = useTimedQuery<{ keys: AttributeKey[] }>("/api/v1/attributes", { signal });
   const before = text.replace(/\S*$/, "");
   const suggestions = [
     ...FIELDS[signal],
     ...(keys.data?.keys ?? []).map(({ key, scope }) => attributeKey(key, scope === "resource" ? "resource" : "record")),
   ];
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     setParams({ query: text.trim() });
   };
   return (
     <form className="grow" onSubmit={submit} role="search">
       <span className="toolbar">
-        <label className="field grow" data-invalid={refused}>
+        <label className="field grow" data-invalid={position !== null}>
           <Icon name="search" />
           <input
             className="mono"
@@ -72,9 +77,9 @@ export function QueryBox({ signal, problem }: QueryBoxProps): ReactNode {
           </div>
         </Popover>
       </span>
-      {refused && (
+      {position !== null && (
         <p className="field-error" role="alert">
-          {errors.queryAt(problem.queryPosition ?? 0, problem.expected)}
+          {errors.queryAt(position, problem?.expected ?? "")}
         </p>
       )}
     </form>

@@ -28,7 +28,11 @@ class Reader {
   constructor(private readonly query: string) {}
 
   read(): Token[] {
-    for (this.skipSpaces(); this.position < this.query.length; this.skipSpaces()) this.term();
+    this.skipSpaces();
+    while (this.position < this.query.length) {
+      this.term();
+      this.skipSpaces();
+    }
     return this.tokens;
   }
 

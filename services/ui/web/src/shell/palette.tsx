@@ -30,6 +30,9 @@ interface Command {
 }
 
 const MAX_SHOWN = 40;
+/** Shorter texts are still on their way to a name. */
+const MIN_SEARCHED = 3;
+const TRACE_ID = /^[0-9a-f]{32}$/i;
 
 export function Palette({ onClose }: { onClose: () => void }): ReactNode {
   const { palette } = useMessages();
@@ -119,7 +122,7 @@ function useCommands(text: string): Command[] {
   const { nav, palette } = messages;
   const typed = text.trim();
   return [
-    ...typedCommands(typed, messages, go),
+    ...traceCommand(typed, messages, go),
     { id: "services", group: palette.pages, icon: "services", label: nav.services, words: "services g s", run: () => go(paths.services) },
     { id: "traces", group: palette.pages, icon: "traces", label: nav.traces, words: "traces g t", run: () => go(paths.traces) },
     { id: "logs", group: palette.pages, icon: "logs", label: nav.logs, words: "logs g l", run: () => go(paths.logs) },
@@ -157,20 +160,23 @@ function useCommands(text: string): Command[] {
         words: `language ${other}`,
         run: () => setLocale(other),
       })),
+    // Last: who types a service's name wants the service first.
+    ...searchCommands(typed, messages, go),
   ];
 }
 
-/** What the text itself may mean: a trace id, or something to search for. */
-function typedCommands(typed: string, { palette }: Messages, go: (path: string, own?: Record<string, string>) => void): Command[] {
-  if (typed === "") return [];
+function traceCommand(typed: string, { palette }: Messages, go: (path: string) => void): Command[] {
+  if (!TRACE_ID.test(typed)) return [];
+  const id = typed.toLowerCase();
+  return [{ id: "typed-trace", group: palette.actions, icon: "traces", label: palette.trace(id), run: () => go(paths.trace(id)) }];
+}
+
+/** The text as something to look for in logs and traces. */
+function searchCommands(typed: string, { palette }: Messages, go: (path: string, own?: Record<string, string>) => void): Command[] {
+  if (typed.length < MIN_SEARCHED || TRACE_ID.test(typed)) return [];
   const group = palette.actions;
-  if (/^[0-9a-f]{32}$/i.test(typed)) {
-    const id = typed.toLowerCase();
-    return [{ id: "typed-trace", group, icon: "traces", label: palette.trace(id), run: () => go(paths.trace(id)) }];
-  }
-  if (typed.length < 3) return [];
   return [
-    { id: "typed-logs", group, icon: "logs", label: palette.searchLogs(typed), run: () => go(paths.logs, { q: typed }) },
-    { id: "typed-traces", group, icon: "traces", label: palette.searchTraces(typed), run: () => go(paths.traces, { q: typed }) },
+    { id: "typed-logs", group, icon: "logs", label: palette.searchLogs(typed), run: () => go(paths.logs, { query: typed }) },
+    { id: "typed-traces", group, icon: "traces", label: palette.searchTraces(typed), run: () => go(paths.traces, { query: typed }) },
   ];
 }

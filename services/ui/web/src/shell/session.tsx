@@ -43,7 +43,7 @@ export function SessionGate({ children }: { children: ReactNode }): ReactNode {
       if (!signedIn) return;
       const { pathname: at, search: query } = window.location;
       queries.clear();
-      if (signedIn) void navigate(signInLink(at, query, true), { replace: true });
+      void navigate(signInLink(at, query, true), { replace: true });
     };
     window.addEventListener(SESSION_ENDED, onEnded);
     return () => window.removeEventListener(SESSION_ENDED, onEnded);

@@ -25,7 +25,7 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }): ReactNode {
         [shortcuts.move, ["j", "k"]],
         [shortcuts.open, ["↵"]],
         [shortcuts.fold, ["←", "→"]],
-        [shortcuts.foldAll, ["[", "]"]],
+        [shortcuts.foldAll, ["-", "+"]],
         [shortcuts.match, ["n", "N"]],
         [shortcuts.close, ["Esc"]],
       ],

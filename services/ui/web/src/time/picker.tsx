@@ -125,7 +125,8 @@ function Typed({ onApply }: { onApply: (range: TimeRange) => void }): ReactNode 
   const { zone } = useTime();
   const [text, setText] = useState("");
   const [refused, setRefused] = useState(false);
-  const understood = text.trim() === "" ? null : parseTypedRange(text, Date.now(), zone);
+  const [openedMs] = useState(() => Date.now());
+  const understood = text.trim() === "" ? null : parseTypedRange(text, openedMs, zone);
   return (
     <form
       className="time-typed"
@@ -173,7 +174,8 @@ function Fixed({ onApply }: { onApply: (range: TimeRange) => void }): ReactNode 
   const { interval, zone } = useTime();
   const [from, setFrom] = useState(() => formatDateTime(interval.fromMs, zone));
   const [to, setTo] = useState(() => formatDateTime(interval.toMs, zone));
-  const parsed = parseTypedRange(`${from} – ${to}`, Date.now(), zone);
+  const [openedMs] = useState(() => Date.now());
+  const parsed = parseTypedRange(`${from} – ${to}`, openedMs, zone);
   return (
     <form
       className="time-fixed"

@@ -14,7 +14,8 @@ export interface Interval {
   toMs: number;
 }
 
-export const DEFAULT_RANGE: TimeRange = { from: "now-1h", to: "now" };
+/** What happens now; also what a new installation has within minutes. */
+export const DEFAULT_RANGE: TimeRange = { from: "now-15m", to: "now" };
 
 /** Presets of the picker, in milliseconds. */
 export const PRESETS: readonly { text: string; ms: number }[] = (

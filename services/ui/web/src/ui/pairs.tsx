@@ -3,7 +3,7 @@
 import type { ReactNode } from "react";
 import { useMemo } from "react";
 import type { Attributes, AttributeValue } from "../api/types";
-import { attributeText, attributeType } from "../format/attribute";
+import { attributePairs, attributeText, attributeType } from "../format/attribute";
 import { CopyButton } from "./small";
 
 interface PairsProps {
@@ -13,11 +13,11 @@ interface PairsProps {
 }
 
 export function Pairs({ attributes, actions }: PairsProps): ReactNode {
-  const pairs = useMemo(() => Object.entries(attributes).sort(([a], [b]) => a.localeCompare(b)), [attributes]);
+  const pairs = useMemo(() => attributePairs(attributes).toSorted(([a], [b]) => a.localeCompare(b)), [attributes]);
   return (
     <dl className="pairs">
-      {pairs.map(([key, value]) => (
-        <Pair key={key} name={key} text={attributeText(value)} type={attributeType(value)}>
+      {pairs.map(([key, value], index) => (
+        <Pair key={`${key} ${index}`} name={key} text={attributeText(value)} type={attributeType(value)}>
           {actions?.(key, value)}
         </Pair>
       ))}

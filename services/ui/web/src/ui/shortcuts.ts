@@ -56,4 +56,4 @@ export function useShortcuts(shortcuts: Shortcuts): void {
   }, []);
 }
 
-export const MOD = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "") ? "⌘" : "Ctrl";
+export const MOD = /Mac|iPhone|iPad/.test(navigator.platform) ? "⌘" : "Ctrl";

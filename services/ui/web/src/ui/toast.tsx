@@ -44,6 +44,7 @@ export async function copyText(text: string, message: string): Promise<void> {
     area.className = "visually-hidden";
     (document.querySelector("dialog[open]") ?? document.body).append(area);
     area.select();
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to copy on a page without TLS
     document.execCommand("copy");
     area.remove();
   }

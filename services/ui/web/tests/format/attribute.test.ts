@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { AttributeValue } from "../../src/api/types";
-import { attributeTerm, attributeText, attributeType, jsonText } from "../../src/format/attribute";
-import { formatCompact, formatCount, formatInUnit, formatRatio } from "../../src/format/number";
+import { attributePairs, attributeTerm, attributeText, attributeType, jsonText } from "../../src/format/attribute";
+import { formatCompact, formatCount, formatInUnit, formatRate, formatRatio, rateUnit } from "../../src/format/number";
+import { en } from "../../src/i18n/en";
 import { formatDateTime, formatLogTime, formatNanos } from "../../src/format/instant";
 
 describe("attribute values", () => {
@@ -26,6 +27,11 @@ describe("attribute values", () => {
     expect(jsonText({ a: [1], b: {} }, " ")).toBe('{\n   "a": [\n     1\n   ],\n   "b": {}\n }');
   });
 
+  it("keeps a key that was sent twice", () => {
+    expect(attributePairs({ a: 1, b: 2 })).toEqual([["a", 1], ["b", 2]]);
+    expect(attributePairs({ $kvlist: [["a", 1], ["a", 2]] })).toEqual([["a", 1], ["a", 2]]);
+  });
+
   it("makes terms of what the language can compare", () => {
     expect(attributeTerm("a", "=", { $int: "9223372036854775807" })).toBe("a=9223372036854775807");
     expect(attributeTerm("a", "!=", "x y")).toBe('a!="x y"');
@@ -36,6 +42,16 @@ describe("attribute values", () => {
 });
 
 describe("numbers", () => {
+  it.each([
+    [120, [120, 0.0078], ["120/s", "0.0078/s"]],
+    [0.295, [0.295, 0.0078, 0], ["17.7/min", "0.468/min", "0/min"]],
+    [0.0011, [0.0011], ["3.96/h"]],
+    [0, [0], ["0/s"]],
+  ])("shows rates up to %d per second in one unit", (highest, values, texts) => {
+    const unit = rateUnit(highest, en.common);
+    expect(values.map((value) => formatRate(value, unit, "en"))).toEqual(texts);
+  });
+
   it("never rounds a rare error to zero", () => {
     expect(formatRatio(0, "en")).toBe("0%");
     expect(formatRatio(0.000001, "en")).toBe("<0.01%");
@@ -47,7 +63,9 @@ describe("numbers", () => {
     expect(formatCompact(123_456, "en")).toBe("123K");
     expect(formatCompact(123_456, "ko")).toBe("12.3만");
     expect(formatCompact(0.5, "en")).toBe("0.5");
-    expect(formatCompact(0.0001, "en")).toBe("1.0e-4");
+    expect(formatCompact(0.00781, "en")).toBe("0.0078");
+    expect(formatCompact(0.00001, "en")).toBe("1.0e-5");
+    expect(formatCompact(2640, "ko")).toBe("2,640");
     expect(formatCount(2n ** 64n, "en")).toBe("18,446,744,073,709,551,616");
   });
 

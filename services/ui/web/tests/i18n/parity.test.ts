@@ -36,7 +36,6 @@ describe("dictionaries", () => {
       texts(ko).filter(([path, text]) => !/[가-힣]/.test(text) && text.trim() !== "" && !path.startsWith("start.languages.")).map(([path]) => path),
     );
     expect([...same].sort()).toEqual([
-      "metrics.attributeFilter",
       "query.logs",
       "query.traces",
       "red.p50",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MetricData, MetricPoint, MetricSeries } from "../../src/api/types";
+import type { MetricData, MetricPoint, MetricSeries, MetricShape } from "../../src/api/types";
 import { MAX_LINES, heatMetric, plotMetric } from "../../src/pages/metrics/plot";
 import { mergeBuckets, pointBuckets, quantile, samples } from "../../src/pages/metrics/points";
 
@@ -15,18 +15,21 @@ function point(second: number, rest: Partial<MetricPoint>, startSecond = 0): Met
   };
 }
 
-function series(points: MetricPoint[], attributes = {}): MetricSeries {
+const GAUGE: MetricShape = { type: "gauge", temporality: "UNSPECIFIED", monotonic: false };
+
+function series(points: MetricPoint[], attributes = {}, shape = GAUGE): MetricSeries {
   const scope = { name: "", version: "", attributes: {}, dropped_attributes_count: 0 };
-  return { attributes, resource_attributes: {}, service: "shop", scope, points };
+  return { ...shape, attributes, resource_attributes: {}, service: "shop", scope, points };
 }
 
 const CUMULATIVE = { type: "sum", temporality: "CUMULATIVE", monotonic: true } as const;
 const DELTA = { type: "sum", temporality: "DELTA", monotonic: true } as const;
 
 function metric(shape: Partial<MetricData>, all: MetricSeries[]): MetricData {
+  const { type, temporality, monotonic } = { ...GAUGE, ...shape };
   return {
-    name: "m", type: "gauge", unit: "", description: "", temporality: "UNSPECIFIED", monotonic: false,
-    series: all, next_cursor: null, ...shape,
+    name: "m", unit: "", description: "", next_cursor: null, ...shape, type, temporality, monotonic,
+    series: all.map((one) => ({ ...one, type, temporality, monotonic })),
   };
 }
 
@@ -38,27 +41,27 @@ describe("samples", () => {
       point(30, { as_int: "20" }, 25),
       point(40, { as_int: "30" }, 25),
     ];
-    expect(samples(series(points), CUMULATIVE).map(({ value }) => value)).toEqual([5, 4, 1]);
+    expect(samples(series(points, {}, CUMULATIVE)).map(({ value }) => value)).toEqual([5, 4, 1]);
   });
 
   it("divides a delta by its own interval", () => {
     const points = [point(10, { as_double: 30 }), point(20, { as_double: 10 }, 15)];
-    expect(samples(series(points), DELTA).map(({ value }) => value)).toEqual([3, 2]);
+    expect(samples(series(points, {}, DELTA)).map(({ value }) => value)).toEqual([3, 2]);
   });
 
   it("sorts what arrives out of order and never shows a negative rate", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.nat({ max: 1e6 }))), (pairs) => {
         const points = pairs.map(([second, value]) => point(second, { as_int: String(value) }));
-        for (const { value } of samples(series(points), CUMULATIVE)) expect(value).toBeGreaterThanOrEqual(0);
+        for (const { value } of samples(series(points, {}, CUMULATIVE))) expect(value).toBeGreaterThanOrEqual(0);
       }),
     );
   });
 
   it("leaves gauges and non-monotonic sums alone", () => {
     const points = [point(10, { as_double: -1.5 }), point(20, { as_double: "NaN" })];
-    expect(samples(series(points), { type: "gauge", temporality: "UNSPECIFIED", monotonic: false })[0]?.value).toBe(-1.5);
-    expect(samples(series(points), { ...CUMULATIVE, monotonic: false })).toHaveLength(2);
+    expect(samples(series(points, {}, GAUGE))[0]?.value).toBe(-1.5);
+    expect(samples(series(points, {}, { ...CUMULATIVE, monotonic: false }))).toHaveLength(2);
   });
 });
 
@@ -107,6 +110,21 @@ describe("plotMetric", () => {
     expect(sum.lines).toEqual([{ label: "", values: [null, 14, 14] }]);
     expect(plotMetric(metric({}, all), null, T0, T0 + 30_000).lines[0]?.label).toBe("shop host=a");
     expect(plotMetric(metric({}, all), "none", T0, T0 + 30_000).lines[0]?.label).toBe("–");
+  });
+
+  it("reads each series by its own shape, whatever the others with its name are", () => {
+    const data = metric({ type: "sum", temporality: "CUMULATIVE", monotonic: true }, []);
+    data.series = [
+      series([10, 20].map((second) => point(second, { as_int: String(second * 5) })), {}, CUMULATIVE),
+      series([point(20, { as_int: "30" }, 10)], {}, DELTA),
+      series([point(20, { count: "4", bucket_counts: ["0", "4", "0"], explicit_bounds: [1, 3] })], {}, {
+        type: "histogram", temporality: "DELTA", monotonic: false,
+      }),
+    ];
+    const { lines } = plotMetric(data, "", T0, T0 + 30_000);
+    expect(lines.map(({ label }) => label)).toEqual(["p50", "p95", "p99", ""]);
+    expect(lines[0]?.values).toContain(2);
+    expect(lines[3]?.values).toContain(8);
   });
 
   it("gives a line per quantile and a heat map of what was counted between points", () => {

@@ -14,9 +14,9 @@ describe("resolve", () => {
     });
   });
 
-  it("falls back to the last hour for anything else", () => {
+  it("falls back to the last quarter of an hour for anything else", () => {
     for (const from of ["", "garbage", "now-", "now-5x", "1732424400", "2026-11-24"]) {
-      expect(resolve({ from, to: "now" }, NOW)).toEqual({ fromMs: NOW - 3_600_000, toMs: NOW });
+      expect(resolve({ from, to: "now" }, NOW)).toEqual({ fromMs: NOW - 900_000, toMs: NOW });
     }
   });
 

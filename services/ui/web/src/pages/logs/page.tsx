@@ -38,10 +38,13 @@ function severityVar(severity: Severity): string {
   return `--severity-${severity.toLowerCase()}`;
 }
 
+/** Words need more contrast than bars. */
+const SEVERITY_TEXT: Partial<Record<Severity, string>> = { FATAL: "--severity-fatal", ERROR: "--error", WARN: "--warn" };
+
 export default function LogsPage(): ReactNode {
   const { logs } = useMessages();
   const setParams = useSetParams();
-  const [service, severity, text] = [useParam("service"), useParam("severity"), useParam("query")];
+  const [service, severity, text] = [useParam("service"), useParam("severity").toUpperCase(), useParam("query")];
   const query = useMemo(
     () => conjunction(service && term("service", "=", service), severity && `severity>=${severity.toLowerCase()}`, text),
     [service, severity, text],
@@ -63,13 +66,15 @@ export default function LogsPage(): ReactNode {
         />
         <QueryBox signal="logs" problem={search.error} />
       </div>
-      <section className="card">
-        <div className="card-head">
-          <h2>{logs.histogram}</h2>
-          <span className="hint">{search.data && logs.results(items.length, search.hasNextPage)}</span>
-        </div>
-        <div className="card-body">{histogram.data ? <Histogram histogram={histogram.data} /> : <SkeletonRows rows={3} />}</div>
-      </section>
+      {(histogram.data ?? !histogram.error) && (
+        <section className="card">
+          <div className="card-head">
+            <h2>{logs.histogram}</h2>
+            <span className="hint">{search.data && logs.results(items.length, search.hasNextPage)}</span>
+          </div>
+          <div className="card-body">{histogram.data ? <Histogram histogram={histogram.data} /> : <SkeletonRows rows={3} />}</div>
+        </section>
+      )}
       {search.isPending && <SkeletonRows rows={12} />}
       {search.error && items.length === 0 && search.error.queryPosition === null && (
         <ErrorState error={search.error} onRetry={() => void search.refetch()} />
@@ -177,6 +182,7 @@ function LogRow({ record, open, active, onToggle }: { record: LogRecord; open: b
   const { logs } = useMessages();
   const { zone } = useTime();
   const severity = severityOf(record.severity_number);
+  const [date, clock] = formatLogTime(recordTime(record), zone).split(" ");
   const body = record.body === null ? logs.noBody : attributeText(record.body);
   return (
     <button
@@ -184,11 +190,15 @@ function LogRow({ record, open, active, onToggle }: { record: LogRecord; open: b
       className="log-row"
       aria-expanded={open}
       data-active={active}
+      data-severity={severity}
       onClick={onToggle}
-      style={cssVars({ "--severity": `var(${severityVar(severity)})` })}
+      style={cssVars({ "--severity": `var(${severityVar(severity)})`, "--severity-text": `var(${SEVERITY_TEXT[severity] ?? "--text-2"})` })}
     >
       <span className="log-severity" />
-      <span className="mono muted">{formatLogTime(recordTime(record), zone)}</span>
+      <span className="mono muted">
+        <span className="log-date">{date} </span>
+        {clock}
+      </span>
       <span className="log-level">{record.severity_text || logs.severities[severity]}</span>
       <span className="log-service truncate">
         <ServiceName service={record.service} />
@@ -220,19 +230,36 @@ function LogDetail({ record }: { record: LogRecord }): ReactNode {
         )}
         <CopyButton text={text} />
       </div>
-      <dl className="pairs">
-        <Pair name={logs.time} text={formatNanos(recordTime(record), zone)} />
-        <Pair name={logs.observed} text={formatNanos(nanos(record.observed_time_unix_nano), zone)} />
-        {record.event_name && <Pair name={logs.event} text={record.event_name} />}
-        {record.trace_id && <Pair name="trace_id" text={record.trace_id} />}
-        {record.span_id && <Pair name="span_id" text={record.span_id} />}
-      </dl>
-      <section>
-        <h3 className="muted">{logs.attributes}</h3>
-        <Pairs attributes={record.attributes} actions={(key, value) => <Narrow name={attributeKey(key, "record")} value={value} />} />
-        <h3 className="muted">{logs.resource}</h3>
-        <Pairs attributes={record.resource_attributes} actions={(key, value) => <Narrow name={attributeKey(key, "resource")} value={value} />} />
-      </section>
+      <div className="log-fields">
+        <section>
+          <h3>{logs.record}</h3>
+          <dl className="pairs">
+            <Pair name={logs.time} text={formatNanos(recordTime(record), zone)} />
+            <Pair name={logs.observed} text={formatNanos(nanos(record.observed_time_unix_nano), zone)} />
+            {record.event_name && <Pair name={logs.event} text={record.event_name} />}
+            {record.trace_id && <Pair name="trace_id" text={record.trace_id} />}
+            {record.span_id && <Pair name="span_id" text={record.span_id} />}
+            <Pair name={logs.severity} text={record.severity_text} />
+            <Pair name={logs.severityNumber} text={String(record.severity_number)} />
+            <Pair name={logs.flags} text={`0x${record.flags.toString(16)}`} />
+            <Pair name={logs.scope} text={`${record.scope.name} ${record.scope.version}`.trim()} />
+          </dl>
+          <Pairs attributes={record.scope.attributes} />
+        </section>
+        {(Object.keys(record.attributes).length > 0 || record.dropped_attributes_count > 0) && (
+          <section>
+            <h3>
+              {logs.attributes}
+              {record.dropped_attributes_count > 0 && <span className="badge badge-warn">{logs.dropped(record.dropped_attributes_count)}</span>}
+            </h3>
+            <Pairs attributes={record.attributes} actions={(key, value) => <Narrow name={attributeKey(key, "record")} value={value} />} />
+          </section>
+        )}
+        <section>
+          <h3>{logs.resource}</h3>
+          <Pairs attributes={record.resource_attributes} actions={(key, value) => <Narrow name={attributeKey(key, "resource")} value={value} />} />
+        </section>
+      </div>
     </div>
   );
 }

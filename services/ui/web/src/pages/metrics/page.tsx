@@ -5,7 +5,7 @@ import type { MetricData, MetricDescription, MetricList } from "../../api/types"
 import { useTimedQuery } from "../../api/use-api";
 import { HeatMap } from "../../charts/heat-map";
 import { LineChart } from "../../charts/line-chart";
-import { formatCompact, formatCount, formatInUnit } from "../../format/number";
+import { formatCount, formatInUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { ServiceSelect } from "../../query/service-select";
 import { paths } from "../../routes";
@@ -20,37 +20,48 @@ import { heatMetric, isHistogram, plotMetric } from "./plot";
 import { isRate } from "./points";
 
 const ALL_TOGETHER = "*";
+const EACH_SERIES = "-";
+/** More lines than this start out grouped by service. */
+const READABLE_LINES = 12;
+
+/** All that reported under one name. */
+interface Named {
+  name: string;
+  shapes: MetricDescription[];
+}
+
+function byName(metrics: readonly MetricDescription[]): Named[] {
+  return [...Map.groupBy(metrics, ({ name }) => name)].map(([name, shapes]) => ({ name, shapes }));
+}
 
 export default function MetricsPage(): ReactNode {
   const { metrics } = useMessages();
   const service = useParam("service");
-  const name = useParam("metric");
+  const asked = useParam("metric");
   const list = useTimedQuery<MetricList>("/api/v1/metrics", { service });
-  const chosen = list.data?.metrics.find((one) => one.name === name);
+  const all = useMemo(() => byName(list.data?.metrics ?? []), [list.data]);
+  const name = asked || (all[0]?.name ?? "");
   return (
     <div className="metrics-page">
-      <PageTitle text={name || metrics.title} />
-      <aside className="metrics-list">
-        {list.data ? <Catalogue list={list.data} chosen={name} /> : <SkeletonRows rows={14} />}
-      </aside>
+      <PageTitle text={asked || metrics.title}>{metrics.title}</PageTitle>
+      <aside className="metrics-list">{list.data ? <Catalogue all={all} chosen={name} /> : <SkeletonRows rows={14} />}</aside>
       <div className="page">
         <div className="toolbar">
           <ServiceSelect />
         </div>
         {list.error && <ErrorState error={list.error} onRetry={() => void list.refetch()} />}
-        {list.data?.metrics.length === 0 && <Empty icon="metrics" title={metrics.emptyTitle} detail={metrics.emptyDetail} />}
-        {list.data && list.data.metrics.length > 0 && !name && <Empty icon="metrics" title={metrics.pick} detail={metrics.pickDetail} />}
-        {name && <Chart name={name} service={service} description={chosen} />}
+        {list.data && name === "" && <Empty icon="metrics" title={metrics.emptyTitle} detail={metrics.emptyDetail} />}
+        {name !== "" && <Chart key={name} name={name} service={service} shapes={all.find((one) => one.name === name)?.shapes ?? []} />}
       </div>
     </div>
   );
 }
 
-function Catalogue({ list, chosen }: { list: MetricList; chosen: string }): ReactNode {
+function Catalogue({ all, chosen }: { all: readonly Named[]; chosen: string }): ReactNode {
   const { metrics } = useMessages();
   const [filter, setFilter] = useState("");
   const setParams = useSetParams();
-  const shown = list.metrics.filter((one) => one.name.toLowerCase().includes(filter.toLowerCase()));
+  const shown = all.filter((one) => one.name.toLowerCase().includes(filter.toLowerCase()));
   return (
     <>
       <div className="toolbar">
@@ -58,18 +69,16 @@ function Catalogue({ list, chosen }: { list: MetricList; chosen: string }): Reac
         <span className="toolbar-end">{metrics.count(shown.length)}</span>
       </div>
       <ul className="list">
-        {shown.map((one) => (
-          <li key={`${one.name} ${one.type} ${one.unit}`}>
+        {shown.map(({ name, shapes }) => (
+          <li key={name}>
             <button
               type="button"
               className="metric-item"
-              aria-current={one.name === chosen}
-              onClick={() => setParams({ metric: one.name, group: null, view: null })}
+              aria-current={name === chosen}
+              onClick={() => setParams({ metric: name, group: null, view: null })}
             >
-              <span className="truncate">{one.name}</span>
-              <span>
-                <span className="badge">{metrics.types[one.type]}</span> <span className="muted">{one.unit}</span>
-              </span>
+              <span className="truncate">{name}</span>
+              <Shapes shapes={shapes} />
             </button>
           </li>
         ))}
@@ -78,31 +87,54 @@ function Catalogue({ list, chosen }: { list: MetricList; chosen: string }): Reac
   );
 }
 
-function Chart({ name, service, description }: { name: string; service: string; description: MetricDescription | undefined }): ReactNode {
+/** Types, units and, where one name has both, temporalities. */
+function Shapes({ shapes }: { shapes: readonly MetricDescription[] }): ReactNode {
   const { metrics } = useMessages();
-  const group = useParam("group");
+  const types = [...new Set(shapes.map(({ type }) => metrics.types[type] ?? type))];
+  const units = [...new Set(shapes.map(({ unit }) => unit))].filter((unit) => unit !== "" && unit !== "1");
+  const temporalities = [...new Set(shapes.map(({ temporality }) => metrics.temporality[temporality] ?? ""))].filter(Boolean);
+  return (
+    <span className="metric-shape">
+      {types.map((type) => (
+        <span key={type} className="badge">
+          {type}
+        </span>
+      ))}
+      <span className="muted truncate">
+        {[...units, ...(temporalities.length > 1 ? [temporalities.join(" + ")] : [])].join(" · ")}
+      </span>
+    </span>
+  );
+}
+
+function Chart({ name, service, shapes }: { name: string; service: string; shapes: readonly MetricDescription[] }): ReactNode {
+  const { metrics } = useMessages();
+  const asked = useParam("group");
   const setParams = useSetParams();
   const query = useTimedQuery<MetricData>(`/api/v1/metrics/${encodeURIComponent(name)}`, { service });
-  const keys = ["service", ...(description?.attributes ?? [])];
+  const keys = ["service", ...new Set(shapes.flatMap(({ attributes }) => attributes))];
+  const group = asked || (query.data ? usualGroup(query.data) : EACH_SERIES);
   return (
     <section className="card">
       <div className="card-head">
-        <h2>{name}</h2>
-        {description && <span className="badge">{metrics.types[description.type]}</span>}
-        {description?.unit && <span className="muted">{description.unit}</span>}
-        <span className="muted truncate">{description?.description}</span>
+        <h2 className="truncate">{name}</h2>
+        <Shapes shapes={shapes} />
         <span className="hint">
           <Select
             label={metrics.groupBy}
             value={group}
-            options={[{ value: ALL_TOGETHER, label: metrics.together }, ...keys.map((key) => ({ value: key, label: key }))]}
+            options={[
+              { value: ALL_TOGETHER, label: metrics.together },
+              { value: EACH_SERIES, label: metrics.perSeries },
+              ...keys.map((key) => ({ value: key, label: key })),
+            ]}
             placeholder={metrics.perSeries}
-            clearable
             onChange={(value) => setParams({ group: value })}
           />
         </span>
       </div>
       <div className="card-body">
+        {shapes[0]?.description && <p className="card-note muted">{shapes[0].description}</p>}
         {query.isPending && <SkeletonRows rows={6} />}
         {query.error && <ErrorState error={query.error} onRetry={() => void query.refetch()} />}
         {query.data &&
@@ -116,6 +148,12 @@ function Chart({ name, service, description }: { name: string; service: string; 
   );
 }
 
+/** Three quantiles of each of many series are a thicket; all together they answer the first question. */
+function usualGroup(data: MetricData): string {
+  if (isHistogram(data.type)) return ALL_TOGETHER;
+  return data.series.length > READABLE_LINES ? "service" : EACH_SERIES;
+}
+
 function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode {
   const { metrics } = useMessages();
   const locale = useLocale();
@@ -124,7 +162,7 @@ function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode 
   const { interval, zoom } = useTime();
   const view = useParam("view");
   const setParams = useSetParams();
-  const groupBy = group === "" ? null : group === ALL_TOGETHER ? "" : group;
+  const groupBy = group === EACH_SERIES ? null : group === ALL_TOGETHER ? "" : group;
   const plot = useMemo(() => plotMetric(data, groupBy, interval.fromMs, interval.toMs), [data, groupBy, interval]);
   const heat = useMemo(() => (isHistogram(data.type) ? heatMetric(data, interval.fromMs, interval.toMs) : null), [data, interval]);
   const unit = isRate(data) ? `${data.unit || "1"}/s` : data.unit;
@@ -187,9 +225,9 @@ function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode 
       </ul>
       {plot.hidden > 0 && <p className="muted">{metrics.hidden(plot.hidden)}</p>}
       {data.next_cursor && <p className="muted">{metrics.partial}</p>}
-      <p className="muted">
-        {metrics.series(data.series.length)} · {formatCompact(data.series.reduce((sum, one) => sum + one.points.length, 0), locale)}
-        {plot.exemplars.length > 0 && ` · ${metrics.exemplars} ${formatCount(plot.exemplars.length, locale)}`}
+      <p className="chart-foot muted">
+        {metrics.series(data.series.length)} · {metrics.points(data.series.reduce((sum, one) => sum + one.points.length, 0))}
+        {plot.exemplars.length > 0 && ` · ${metrics.exemplarHint}`}
       </p>
     </>
   );
@@ -197,5 +235,5 @@ function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode 
 
 function lastOf(values: readonly (number | null)[], format: (value: number) => string): string {
   const last = values.findLast((value) => value !== null);
-  return last === undefined || last === null ? "–" : format(last);
+  return last === undefined ? "–" : format(last);
 }

@@ -1,14 +1,16 @@
 /** Series of a metric to the columns of a chart: grouped by an attribute, on a common grid of times. */
 
-import type { Exemplar, MetricData, MetricSeries } from "../../api/types";
+import type { Exemplar, MetricData, MetricSeries, MetricShape } from "../../api/types";
 import { attributeText } from "../../format/attribute";
 import { nanos } from "../../format/duration";
 import type { Bucket } from "./points";
-import { bucketSamples, isRate, mergeBuckets, quantile, samples, toNumber } from "./points";
+import { bucketSamples, mergeBuckets, quantile, samples, toNumber } from "./points";
 
 export const QUANTILES = [0.5, 0.95, 0.99] as const;
 /** More lines than this nobody can tell apart; the ones with the highest mean are kept. */
 export const MAX_LINES = 24;
+/** Dots closer than this cannot be hit with a pointer. */
+const MAX_EXEMPLARS = 60;
 
 export interface Line {
   label: string;
@@ -41,8 +43,6 @@ interface Grid {
   cells: number;
 }
 
-export type MetricShape = Pick<MetricData, "type" | "temporality" | "monotonic">;
-
 export function isHistogram(type: MetricShape["type"]): boolean {
   return type === "histogram" || type === "exponential_histogram";
 }
@@ -52,18 +52,21 @@ export function plotMetric(data: MetricData, groupBy: string | null, fromMs: num
   const grid = gridFor(data.series, fromMs, toMs);
   const lines: Line[] = [];
   for (const [label, members] of grouped(data.series, groupBy)) {
-    if (isHistogram(data.type)) lines.push(...quantileLines(label, members, data, grid));
-    else if (data.type === "summary") lines.push(...summaryLines(label, members, grid));
-    else lines.push(valueLine(label, members, data, grid));
+    const histograms = members.filter(({ type }) => isHistogram(type));
+    const summaries = members.filter(({ type }) => type === "summary");
+    const values = members.filter(({ type }) => type === "gauge" || type === "sum");
+    if (histograms.length > 0) lines.push(...quantileLines(label, histograms, grid));
+    if (summaries.length > 0) lines.push(...summaryLines(label, summaries, grid));
+    if (values.length > 0) lines.push(valueLine(label, values, grid));
   }
   const shown = strongest(lines);
-  return { timesMs: gridTimes(grid), lines: shown, hidden: lines.length - shown.length, exemplars: exemplarDots(data.series) };
+  return { timesMs: gridTimes(grid), lines: shown, hidden: lines.length - shown.length, exemplars: highestPerCell(exemplarDots(data.series), grid) };
 }
 
 /** All series of a histogram as one heat map. */
 export function heatMetric(data: MetricData, fromMs: number, toMs: number): HeatPlot {
   const grid = gridFor(data.series, fromMs, toMs);
-  const cells = bucketCells(data.series, data, grid);
+  const cells = bucketCells(data.series.filter(({ type }) => isHistogram(type)), grid);
   const bounds = [...new Set(cells.flatMap((cell) => cell.filter(({ count }) => count > 0).map(({ upper }) => upper)))].sort(
     (a, b) => a - b,
   );
@@ -138,10 +141,9 @@ function onGrid(points: readonly { timeMs: number; value: number }[], grid: Grid
   return Array.from(sums, (sum, cell) => (counts[cell] ? sum / (counts[cell] ?? 1) : null));
 }
 
-function valueLine(label: string, members: readonly MetricSeries[], shape: MetricShape, grid: Grid): Line {
-  const columns = members.map((series) => onGrid(samples(series, shape), grid));
-  const adds = isRate(shape) || shape.type === "sum";
-  return { label, values: combined(columns, adds) };
+function valueLine(label: string, members: readonly MetricSeries[], grid: Grid): Line {
+  const columns = members.map((series) => onGrid(samples(series), grid));
+  return { label, values: combined(columns, members.every(({ type }) => type === "sum")) };
 }
 
 function combined(columns: readonly (number | null)[][], adds: boolean): (number | null)[] {
@@ -153,10 +155,10 @@ function combined(columns: readonly (number | null)[][], adds: boolean): (number
   });
 }
 
-function bucketCells(members: readonly MetricSeries[], shape: MetricShape, grid: Grid): Bucket[][] {
+function bucketCells(members: readonly MetricSeries[], grid: Grid): Bucket[][] {
   const parts: (readonly Bucket[])[][] = Array.from({ length: grid.cells }, () => []);
   for (const series of members) {
-    for (const { timeMs, buckets } of bucketSamples(series, shape)) {
+    for (const { timeMs, buckets } of bucketSamples(series)) {
       const cell = cellOf(timeMs, grid);
       if (cell !== null) parts[cell]?.push(buckets);
     }
@@ -164,8 +166,8 @@ function bucketCells(members: readonly MetricSeries[], shape: MetricShape, grid:
   return parts.map(mergeBuckets);
 }
 
-function quantileLines(label: string, members: readonly MetricSeries[], shape: MetricShape, grid: Grid): Line[] {
-  const cells = bucketCells(members, shape, grid);
+function quantileLines(label: string, members: readonly MetricSeries[], grid: Grid): Line[] {
+  const cells = bucketCells(members, grid);
   return QUANTILES.map((rank) => ({
     label: withQuantile(label, rank),
     values: cells.map((cell) => finite(quantile(cell, rank))),
@@ -206,6 +208,18 @@ function strongest(lines: readonly Line[]): Line[] {
     return known.reduce((sum, value) => sum + value, 0) / (known.length || 1);
   };
   return lines.toSorted((a, b) => mean(b) - mean(a)).slice(0, MAX_LINES);
+}
+
+/** SDKs send one exemplar per bucket and interval; the slowest of each moment is the one worth opening. */
+function highestPerCell(dots: readonly ExemplarDot[], grid: Grid): ExemplarDot[] {
+  const highest = new Map<number, ExemplarDot>();
+  const cells = Math.min(grid.cells, MAX_EXEMPLARS);
+  for (const dot of dots) {
+    const cell = Math.floor(((dot.timeMs - grid.fromMs) / (grid.stepMs * grid.cells)) * cells);
+    const known = highest.get(cell);
+    if (!known || known.value < dot.value) highest.set(cell, dot);
+  }
+  return [...highest.values()];
 }
 
 function exemplarDots(series: readonly MetricSeries[]): ExemplarDot[] {

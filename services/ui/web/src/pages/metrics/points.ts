@@ -1,6 +1,6 @@
 /** Data points of one series to numbers over time: values, rates, and bucket counts per interval. Times are unix ms. */
 
-import type { Buckets, JsonDouble, MetricData, MetricPoint, MetricSeries } from "../../api/types";
+import type { Buckets, MetricPoint, MetricSeries, MetricShape } from "../../api/types";
 import { nanos } from "../../format/duration";
 
 export interface Sample {
@@ -20,9 +20,7 @@ export interface BucketSample {
   buckets: Bucket[];
 }
 
-type Kind = Pick<MetricData, "type" | "temporality" | "monotonic">;
-
-export function toNumber(value: JsonDouble | string | null | undefined): number {
+export function toNumber(value: number | string | null | undefined): number {
   return value === null || value === undefined ? Number.NaN : Number(value);
 }
 
@@ -35,20 +33,20 @@ function pointValue(point: MetricPoint): number {
 }
 
 /** Whether the chart shows a rate per second: only sums that can only grow have one. */
-export function isRate({ type, monotonic }: Kind): boolean {
+export function isRate({ type, monotonic }: MetricShape): boolean {
   return type === "sum" && monotonic;
 }
 
 /** The line of a gauge or sum; monotonic sums become rates per second. */
-export function samples(series: MetricSeries, kind: Kind): Sample[] {
+export function samples(series: MetricSeries): Sample[] {
   const points = inOrder(series.points);
-  if (!isRate(kind)) return points.map((point) => ({ timeMs: timeMs(point.time_unix_nano), value: pointValue(point) }));
+  if (!isRate(series)) return points.map((point) => ({ timeMs: timeMs(point.time_unix_nano), value: pointValue(point) }));
   const found: Sample[] = [];
   for (const [index, point] of points.entries()) {
     const before = points[index - 1];
     const at = timeMs(point.time_unix_nano);
     const start = timeMs(point.start_time_unix_nano);
-    if (kind.temporality === "DELTA") {
+    if (series.temporality === "DELTA") {
       const since = start > 0 && start < at ? start : before ? timeMs(before.time_unix_nano) : Number.NaN;
       push(found, at, pointValue(point), at - since);
     } else if (before && !restarted(before, point, pointValue(before), pointValue(point))) {
@@ -71,13 +69,13 @@ function restarted(before: MetricPoint, point: MetricPoint, earlier: number, lat
 }
 
 /** What a histogram counted in each interval. */
-export function bucketSamples(series: MetricSeries, kind: Kind): BucketSample[] {
+export function bucketSamples(series: MetricSeries): BucketSample[] {
   const points = inOrder(series.points);
   const found: BucketSample[] = [];
   for (const [index, point] of points.entries()) {
     const before = points[index - 1];
     const buckets = pointBuckets(point);
-    if (kind.temporality === "CUMULATIVE") {
+    if (series.temporality === "CUMULATIVE") {
       if (!before) continue;
       const earlier = restarted(before, point, toNumber(before.count), toNumber(point.count)) ? [] : pointBuckets(before);
       found.push({ timeMs: timeMs(point.time_unix_nano), buckets: subtract(buckets, earlier) });

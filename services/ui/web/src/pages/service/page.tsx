@@ -1,21 +1,23 @@
 import type { ReactNode } from "react";
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import { Link, useParams } from "react-router";
 import type { Operation, ServiceDetail } from "../../api/types";
 import { useTimedQuery } from "../../api/use-api";
 import type { ChartLine } from "../../charts/line-chart";
 import { LineChart } from "../../charts/line-chart";
 import { formatDuration, formatDurationTick } from "../../format/duration";
-import { formatCompact, formatRatio } from "../../format/number";
+import { formatCompact, formatRate, formatRatio, rateUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { term } from "../../query/compose";
 import { paths } from "../../routes";
 import { PageTitle } from "../../shell/top-bar";
+import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
 import { ServiceName } from "../../ui/service";
 import { FilterField } from "../../ui/small";
 import { Empty, ErrorState, SkeletonRows } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
+import { rates } from "../services/rates";
 import { SortHead, sorted, useSort } from "../services/sort";
 
 export default function ServicePage(): ReactNode {
@@ -70,12 +72,16 @@ export default function ServicePage(): ReactNode {
 function Charts({ detail }: { detail: ServiceDetail }): ReactNode {
   const { red, common } = useMessages();
   const locale = useLocale();
-  const { series, step_seconds: step } = detail;
+  const { interval } = useTime();
+  const { series } = detail;
   const timesMs = series.time_unix_nano.map((at) => Number(BigInt(at) / 1_000_000n));
   const measured = (values: readonly string[] | undefined): (number | null)[] =>
     (values ?? []).map((value, index) => (series.request_count[index] ? Number(value) : null));
+  const perSecond = rates(series, detail.step_seconds, interval.toMs);
+  const highest = Math.max(detail.request_rate, ...perSecond.map((value) => value ?? 0));
+  const unit = useMemo(() => rateUnit(highest, common), [highest, common]);
   const rate: ChartLine[] = [
-    { label: red.rate, color: "--accent", filled: true, values: series.request_count.map((count) => count / step) },
+    { label: red.rate, color: "--accent", filled: true, values: perSecond.map((value) => value && value * unit.factor) },
   ];
   const errors: ChartLine[] = [
     {
@@ -88,11 +94,11 @@ function Charts({ detail }: { detail: ServiceDetail }): ReactNode {
     { label: red.p95, color: "--cat-2", values: measured(series.p95_nano) },
     { label: red.p50, color: "--cat-0", values: measured(series.p50_nano) },
   ];
-  const perSecond = useCallback((value: number) => `${formatCompact(value, locale)}${common.perSecond}`, [locale, common]);
+  const inUnit = useCallback((value: number) => `${formatCompact(value, locale)}${unit.suffix}`, [locale, unit]);
   const ratio = useCallback((value: number) => formatRatio(value, locale), [locale]);
   return (
     <div className="cards-3">
-      <ChartCard title={red.rate} figure={perSecond(detail.request_rate)} lines={rate} timesMs={timesMs} format={perSecond} />
+      <ChartCard title={red.rate} figure={formatRate(detail.request_rate, unit, locale)} lines={rate} timesMs={timesMs} format={inUnit} />
       <ChartCard title={red.errorRate} figure={ratio(detail.error_rate)} lines={errors} timesMs={timesMs} format={ratio} />
       <ChartCard title={red.duration} figure={`${red.p95} ${formatDuration(detail.p95_nano)}`} lines={durations} timesMs={timesMs} format={formatDurationTick} />
     </div>
@@ -114,7 +120,7 @@ function ChartCard({ title, figure, lines, timesMs, format }: ChartCardProps): R
       <div className="card-head">
         <h2>{title}</h2>
         <span className="muted">{figure}</span>
-        <span className="hint">{red.dragHint}</span>
+        <span className="hint hint-on-hover">{red.dragHint}</span>
       </div>
       <div className="card-body">
         <LineChart timesMs={timesMs} lines={lines} format={format} label={title} syncKey="service" />

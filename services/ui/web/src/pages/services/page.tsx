@@ -1,27 +1,31 @@
 import type { ReactNode } from "react";
-import { useMemo } from "react";
+import { useState } from "react";
 import { Link } from "react-router";
 import type { RedSeries, Service, ServiceList } from "../../api/types";
 import { useTimedQuery, useUntimedQuery } from "../../api/use-api";
 import { Sparkline } from "../../charts/sparkline";
 import { formatDuration } from "../../format/duration";
-import { formatCompact, formatRatio } from "../../format/number";
+import { formatRate, formatRatio, rateUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { paths } from "../../routes";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
+import { presetText } from "../../time/picker";
 import { ServiceName } from "../../ui/service";
 import { FilterField } from "../../ui/small";
 import { Empty, ErrorNote, ErrorState, SkeletonRows } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
 import { Start } from "../start/start";
+import { rates } from "./rates";
 import { SortHead, sorted, useSort } from "./sort";
 
 const COLUMNS = {
   service: (one: Service) => one.service,
   rate: (one: Service) => one.request_rate,
   errors: (one: Service) => one.error_rate,
+  p50: (one: Service) => Number(one.p50_nano),
   p95: (one: Service) => Number(one.p95_nano),
+  p99: (one: Service) => Number(one.p99_nano),
 };
 
 export default function ServicesPage(): ReactNode {
@@ -40,16 +44,17 @@ export default function ServicesPage(): ReactNode {
 
 /** Nothing in this range: either nothing ever, or nothing now. A look at the last 30 days tells which. */
 function Nothing(): ReactNode {
-  const { services } = useMessages();
+  const messages = useMessages();
+  const { services } = messages;
   const { setRange } = useTime();
-  const month = useMemo(() => String((BigInt(Date.now()) - 30n * 86_400_000n) * 1_000_000n), []);
+  const [month] = useState(() => String((BigInt(Date.now()) - 30n * 86_400_000n) * 1_000_000n));
   const ever = useUntimedQuery<ServiceList>("/api/v1/services", { from: month });
   if (ever.isPending) return <SkeletonRows />;
   if (ever.data?.services.length === 0) return <Start />;
   return (
     <Empty icon="services" title={services.emptyTitle} detail={services.emptyDetail}>
       <button type="button" className="button" onClick={() => setRange({ from: "now-24h", to: "now" })}>
-        {services.widen("24 h")}
+        {messages.time.last(presetText("24h", messages))}
       </button>
     </Empty>
   );
@@ -63,6 +68,8 @@ function Table({ list }: { list: ServiceList }): ReactNode {
   const filter = useParam("filter");
   const onlyErrors = useParam("errors") !== "";
   const sort = useSort("rate");
+  const { interval } = useTime();
+  const unit = rateUnit(Math.max(...list.services.map((one) => one.request_rate)), common);
   const shown = list.services.filter(
     (one) => one.service.toLowerCase().includes(filter.toLowerCase()) && (!onlyErrors || one.error_count > 0),
   );
@@ -86,15 +93,15 @@ function Table({ list }: { list: ServiceList }): ReactNode {
         <span className="toolbar-end">{services.count(shown.length)}</span>
       </div>
       <div className="card table-wrap">
-        <table className="table">
+        <table className="table table-services">
           <thead>
             <tr>
               <SortHead sort={sort} column="service" label={common.service} />
-              <SortHead sort={sort} column="rate" label={red.rate} />
-              <SortHead sort={sort} column="errors" label={red.errorRate} />
-              <SortHead sort={sort} column="p95" label={`${red.duration} ${red.p95}`} />
-              <th className="number">{red.p50}</th>
-              <th className="number">{red.p99}</th>
+              <SortHead sort={sort} column="rate" label={red.rate} className="number" />
+              <SortHead sort={sort} column="errors" label={red.errorRate} className="number" />
+              <SortHead sort={sort} column="p95" label={`${red.duration} ${red.p95}`} className="number" />
+              <SortHead sort={sort} column="p50" label={red.p50} className="number" />
+              <SortHead sort={sort} column="p99" label={red.p99} className="number" />
             </tr>
           </thead>
           <tbody>
@@ -107,27 +114,24 @@ function Table({ list }: { list: ServiceList }): ReactNode {
                 </td>
                 <td>
                   <span className="cell-chart">
-                    <b>
-                      {formatCompact(one.request_rate, locale)}
-                      {common.perSecond}
-                    </b>
-                    <Sparkline values={one.series.request_count} color="--accent" label={red.rate} />
+                    <Sparkline values={rates(one.series, list.step_seconds, interval.toMs)} color="--accent" label={red.rate} />
+                    <b>{formatRate(one.request_rate, unit, locale)}</b>
                   </span>
                 </td>
                 <td>
                   <span className="cell-chart">
+                    <Sparkline values={errorRates(one.series)} color="--error-solid" max={0.05} bars label={red.errorRate} />
                     <b className={one.error_count > 0 ? "text-error" : "muted"}>{formatRatio(one.error_rate, locale)}</b>
-                    <Sparkline values={errorRates(one.series)} color="--error-solid" max={0.05} label={red.errorRate} />
                   </span>
                 </td>
                 <td>
                   <span className="cell-chart">
-                    <b>{formatDuration(one.p95_nano)}</b>
                     <Sparkline
                       values={one.series.p95_nano.map((value, index) => (one.series.request_count[index] ? Number(value) : null))}
                       color="--cat-2"
                       label={red.p95}
                     />
+                    <b>{formatDuration(one.p95_nano)}</b>
                   </span>
                 </td>
                 <td className="number">{formatDuration(one.p50_nano)}</td>

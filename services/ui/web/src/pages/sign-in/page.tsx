@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import type { FormEvent, ReactNode } from "react";
+import type { ReactNode, SubmitEvent } from "react";
 import { useEffect, useState } from "react";
 import { useNavigate } from "react-router";
 import { post } from "../../api/client";
@@ -30,7 +30,7 @@ export default function SignInPage(): ReactNode {
     document.title = `${signIn.submit} · AIRIS-MON`;
   }, [signIn]);
 
-  const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
+  const submit = async (event: SubmitEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     setBusy(true);

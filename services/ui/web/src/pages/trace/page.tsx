@@ -4,7 +4,7 @@ import { memo, useCallback, useMemo, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
 import type { Trace } from "../../api/types";
 import { useUntimedQuery } from "../../api/use-api";
-import { formatDuration } from "../../format/duration";
+import { formatDuration, formatDurationTick } from "../../format/duration";
 import { formatNanos } from "../../format/instant";
 import { formatCount } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
@@ -12,7 +12,7 @@ import { paths } from "../../routes";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
-import { categoryVar, serviceSlots } from "../../ui/service";
+import { ServiceName, categoryVar, serviceSlots } from "../../ui/service";
 import { CopyButton, FilterField, cssVars } from "../../ui/small";
 import { useShortcuts } from "../../ui/shortcuts";
 import { Empty, ErrorState, SkeletonRows } from "../../ui/states";
@@ -28,7 +28,7 @@ const ROW_HEIGHT = 26;
 
 export default function TracePage(): ReactNode {
   const { traceId = "" } = useParams();
-  const { trace } = useMessages();
+  const { trace, common } = useMessages();
   const query = useUntimedQuery<Trace>(`/api/v1/traces/${encodeURIComponent(traceId)}`);
   if (query.isPending) return <SkeletonRows rows={14} />;
   if (query.error) {
@@ -39,6 +39,7 @@ export default function TracePage(): ReactNode {
           <Empty icon="traces" title={trace.notFoundTitle} detail={trace.notFoundDetail}>
             <button type="button" className="button" onClick={() => void query.refetch()}>
               <Icon name="refresh" />
+              {common.retry}
             </button>
           </Empty>
         ) : (
@@ -71,6 +72,7 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
   const slots = useMemo(() => serviceSlots(waterfall.services.map((one) => one.service)), [waterfall]);
   const path = useMemo(() => (critical ? criticalPath(rows) : null), [critical, rows]);
   const matches = useMemo(() => matching(rows, search), [rows, search]);
+  const matchSet = useMemo(() => new Set(matches), [matches]);
   const selected = useMemo(() => rows.findIndex((row) => row.span.span_id === selectedSpan), [rows, selectedSpan]);
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({ count: shown.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_HEIGHT, overscan: 20 });
@@ -131,7 +133,13 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
 
   return (
     <div className="trace-page">
-      <Head trace={trace} waterfall={waterfall} />
+      <Head trace={trace} waterfall={waterfall} slots={slots} />
+      {trace.truncated && (
+        <p className="note trace-note">
+          <Icon name="warning" />
+          {messages.trace.truncated(rows.length)}
+        </p>
+      )}
       <div className="trace-tools">
         <FilterField value={search} label={messages.trace.search} shortcut onChange={(text) => setParams({ find: text }, { replace: true })} />
         {search !== "" && (
@@ -182,9 +190,10 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
           </button>
         )}
       </div>
-      <div className="waterfall-side" style={SIDE}>
+      <div className="waterfall-side">
         <Minimap rows={rows} duration={waterfall.duration} slots={slots} window={window} onWindow={setWindow} />
-        <div ref={scroller} className="waterfall" role="tree" aria-label={messages.trace.spans} tabIndex={0} style={FILL}>
+        <Ruler start={window?.start ?? 0} end={window?.end ?? Math.max(1, waterfall.duration)} />
+        <div ref={scroller} className="waterfall" role="tree" aria-label={messages.trace.spans} tabIndex={0}>
           <div className="list-rows" style={{ height: virtual.getTotalSize() }}>
             {virtual.getVirtualItems().map((item) => {
               const index = shown[item.index] ?? 0;
@@ -198,7 +207,7 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
                     slot={slots.get(row.span.service) ?? 0}
                     folded={collapsed.has(index)}
                     selected={index === selected}
-                    matched={search !== "" && matches.includes(index)}
+                    matched={matchSet.has(index)}
                     critical={path?.get(index)}
                     start={window?.start ?? 0}
                     end={window?.end ?? Math.max(1, waterfall.duration)}
@@ -216,9 +225,6 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
   );
 }
 
-const SIDE: CSSProperties = { display: "grid", gridTemplateRows: "auto minmax(0, 1fr)", minHeight: 0, minWidth: 0 };
-const FILL: CSSProperties = { minHeight: 0 };
-
 function matching(rows: readonly Row[], search: string): number[] {
   const wanted = search.trim().toLowerCase();
   if (wanted === "") return [];
@@ -229,7 +235,7 @@ function matching(rows: readonly Row[], search: string): number[] {
   });
 }
 
-function Head({ trace, waterfall }: { trace: Trace; waterfall: Waterfall }): ReactNode {
+function Head({ trace, waterfall, slots }: { trace: Trace; waterfall: Waterfall; slots: ReadonlyMap<string, number> }): ReactNode {
   const messages = useMessages();
   const locale = useLocale();
   const { zone } = useTime();
@@ -249,6 +255,7 @@ function Head({ trace, waterfall }: { trace: Trace; waterfall: Waterfall }): Rea
         <Link to={linkTo(paths.traces)} className="muted" aria-label={messages.nav.traces}>
           <Icon name="chevronLeft" />
         </Link>
+        {root && <ServiceName service={root.service} slot={slots.get(root.service)} />}
         <span className="truncate">{root?.name}</span>
       </PageTitle>
       {facts.map(([label, value]) => (
@@ -263,7 +270,7 @@ function Head({ trace, waterfall }: { trace: Trace; waterfall: Waterfall }): Rea
           {messages.trace.errors} {formatCount(errors, locale)}
         </span>
       )}
-      <span className="mono muted">
+      <span className="trace-id mono muted">
         {trace.trace_id} <CopyButton text={trace.trace_id} />
       </span>
       <Link className="button button-small" to={linkTo(paths.logs, { query: `trace_id=${trace.trace_id}` })}>
@@ -271,6 +278,24 @@ function Head({ trace, waterfall }: { trace: Trace; waterfall: Waterfall }): Rea
         {messages.trace.logs}
       </Link>
     </header>
+  );
+}
+
+function Ruler({ start, end }: Window): ReactNode {
+  const { common } = useMessages();
+  return (
+    <div className="ruler" aria-hidden>
+      <span>
+        {common.service} · {common.operation}
+      </span>
+      <span className="ruler-ticks">
+        {[0, 0.25, 0.5, 0.75, 1].map((share) => (
+          <span key={share} style={share < 1 ? { left: `${share * 100}%` } : { right: 0 }}>
+            {formatDurationTick(start + (end - start) * share)}
+          </span>
+        ))}
+      </span>
+    </div>
   );
 }
 

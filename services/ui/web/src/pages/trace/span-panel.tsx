@@ -52,7 +52,7 @@ export function SpanPanel({ row, traceStart, onClose }: { row: Row; traceStart: 
           <Pair name={trace.start} text={formatNanos(nanos(span.start_time_unix_nano), zone)} />
           <Pair name={trace.end} text={formatNanos(nanos(span.end_time_unix_nano), zone)} />
           <Pair name={trace.kind} text={trace.kindNames[span.kind] ?? span.kind} />
-          <Pair name={trace.status} text={span.status.code} />
+          <Pair name={trace.status} text={trace.statusNames[span.status.code]} />
           <Pair name={trace.spanId} text={span.span_id} />
           {span.parent_span_id && <Pair name={trace.parentId} text={span.parent_span_id} />}
           {span.trace_state && <Pair name={trace.state} text={span.trace_state} />}

@@ -84,15 +84,15 @@ export default function TracesPage(): ReactNode {
       <div className="toolbar">
         <QueryBox signal="traces" problem={search.error} />
       </div>
-      <section className="card">
-        <div className="card-head">
-          <h2>{traces.heatTitle}</h2>
-          <span className="hint">{traces.heatHint}</span>
-        </div>
-        <div className="card-body">
-          {heat.data ? <Heat map={heat.data} formatCell={formatCell} /> : heat.error ? null : <SkeletonRows rows={4} />}
-        </div>
-      </section>
+      {(heat.data ?? !heat.error) && (
+        <section className="card">
+          <div className="card-head">
+            <h2>{traces.heatTitle}</h2>
+            <span className="hint">{traces.heatHint}</span>
+          </div>
+          <div className="card-body">{heat.data ? <Heat map={heat.data} formatCell={formatCell} /> : <SkeletonRows rows={4} />}</div>
+        </section>
+      )}
       {search.error && items.length === 0 && search.error.queryPosition === null && (
         <ErrorState error={search.error} onRetry={() => void search.refetch()} />
       )}
@@ -123,6 +123,7 @@ function Heat({ map, formatCell }: { map: DurationHeatMap; formatCell: (count: n
       counts={map.counts}
       errorCounts={map.error_counts}
       formatBound={formatDurationTick}
+      decades
       formatCell={formatCell}
       label={traces.heatTitle}
       onSelect={(fromMs, toMs, values) => {
@@ -135,7 +136,7 @@ function Heat({ map, formatCell }: { map: DurationHeatMap; formatCell: (count: n
 }
 
 function OperationSelect(): ReactNode {
-  const { common, traces } = useMessages();
+  const { common } = useMessages();
   const service = useParam("service");
   const operation = useParam("operation");
   const setParams = useSetParams();
@@ -147,7 +148,7 @@ function OperationSelect(): ReactNode {
       label={common.operation}
       value={operation}
       options={names.map((name) => ({ value: name, label: name }))}
-      placeholder={service === "" ? traces.chooseServiceFirst : common.anyOperation}
+      placeholder={common.anyOperation}
       disabled={service === ""}
       clearable
       onChange={(value) => setParams({ operation: value })}
