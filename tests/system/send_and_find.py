@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -75,14 +76,17 @@ def eventually(question: Callable[[], bool], what: str) -> float:
     raise TimeoutError(f"{what} is not in search after {PATIENCE_SECONDS} s")
 
 
+@dataclass(frozen=True)
 class Api:
     """The gateway, as a script uses it."""
 
-    def __init__(self, gateway: str, api_key: str) -> None:
-        self._client = httpx.Client(base_url=gateway, headers={"Authorization": f"Bearer {api_key}"}, timeout=10)
+    gateway: str
+    api_key: str
 
     def get(self, path: str, **params: str) -> Any:
-        return self._client.get(f"/api/v1{path}", params=params).raise_for_status().json()
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        answer = httpx.get(f"{self.gateway}/api/v1{path}", params=params, headers=headers, timeout=10)
+        return answer.raise_for_status().json()
 
     def has_trace(self, service: str, trace_id: str) -> bool:
         found = self.get("/traces", query=f"service={service}")["traces"]
