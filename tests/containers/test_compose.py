@@ -16,7 +16,7 @@ from tests.fixtures.containers import Compose, docker
 from tests.fixtures.installation import Installation, free_ports
 from tests.fixtures.ledger import sending
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 SERVICES = ("kafka", "clickhouse", "redis", "receiver", "writer", "analytics", "ui", "gateway")
 UP_SECONDS = 1200
 # The store is for the services alone; this test looks into it past all of them.

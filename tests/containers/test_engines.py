@@ -19,7 +19,7 @@ from tests.fixtures.engines import ROOT, running_process
 from tests.fixtures.installation import free_ports
 from tests.system.send_and_find import Api, send_and_find
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 ROLES = ("ingestion.receiver", "ingestion.writer", "analytics.api", "api_gateway.api")
 
 

@@ -18,7 +18,11 @@ REAL = {
 }
 
 
-@pytest.fixture(params=["memory", *REAL])
+# The first test with a container may have to build its image.
+SLOW = [pytest.param(name, marks=pytest.mark.timeout(900)) for name in ("redis container", "kafka container")]
+
+
+@pytest.fixture(params=["memory", "redis", "kafka", *SLOW])
 def make_bus(request: pytest.FixtureRequest) -> Callable[..., Transport]:
     """Make a transport with these settings."""
 
