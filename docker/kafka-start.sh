@@ -1,22 +1,11 @@
 #!/bin/sh
-# One KRaft broker. KAFKA_ADVERTISED is host:port as clients reach it.
-set -eu
-data=/var/lib/kafka
-cat >/tmp/server.properties <<PROPERTIES
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:9093
-listeners=PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093
-advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-kafka:9092}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=$data/log
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=false
-PROPERTIES
-[ -f "$data/cluster" ] || java -cp '/opt/kafka/libs/*' kafka.tools.StorageTool random-uuid >"$data/cluster"
-java -cp '/opt/kafka/libs/*' kafka.tools.StorageTool format --ignore-formatted -t "$(cat "$data/cluster")" -c /tmp/server.properties
-exec java -Xmx512m -cp '/opt/kafka/libs/*' kafka.Kafka /tmp/server.properties
+# Settings from KAFKA_*, storage formatted under CLUSTER_ID the first time, then the broker.
+set -u
+config=/tmp/kafka-config
+mkdir -p $config
+said=$(java -cp '/opt/kafka/libs/*' kafka.docker.KafkaDockerWrapper setup \
+    --default-configs-dir /etc/kafka/docker --mounted-configs-dir /mnt/shared/config --final-configs-dir $config 2>&1) \
+    || case $said in *"already formatted"*) ;; *) echo "$said" >&2; exit 1 ;; esac
+# shellcheck disable=SC2086 # several options in one variable, as Kafka's own scripts take them
+exec java ${KAFKA_HEAP_OPTS:--Xmx512m} -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -Dlog4j2.configurationFile=$config/log4j2.yaml \
+    -cp '/opt/kafka/libs/*' kafka.Kafka $config/server.properties

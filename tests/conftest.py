@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.kafka",
     "tests.fixtures.redis",
     "tests.fixtures.installation",
+    "tests.fixtures.containers",  # imports the ones above, so it comes after them
 ]
 
 UNIT = Path(__file__).parent / "unit"

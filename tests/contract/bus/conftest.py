@@ -10,8 +10,19 @@ from tests.contract.bus.harness import KafkaTransport, MemoryTransport, RedisTra
 # Short, so that tests need not wait long for the dead to be noticed.
 SHORT = {"timeout_seconds": 8.0, "session_timeout_seconds": 2.0, "max_record_bytes": 2**20}
 
+REAL = {
+    "redis": "own_redis_server",
+    "kafka": "kafka_cluster",
+    "redis container": "redis_container",
+    "kafka container": "kafka_container",
+}
 
-@pytest.fixture(params=["memory", "redis", "kafka"])
+
+# The first test with a container may have to build its image.
+SLOW = [pytest.param(name, marks=pytest.mark.timeout(900)) for name in ("redis container", "kafka container")]
+
+
+@pytest.fixture(params=["memory", "redis", "kafka", *SLOW])
 def make_bus(request: pytest.FixtureRequest) -> Callable[..., Transport]:
     """Make a transport with these settings."""
 
@@ -19,11 +30,9 @@ def make_bus(request: pytest.FixtureRequest) -> Callable[..., Transport]:
         values = SHORT | settings
         if request.param == "memory":
             return MemoryTransport(BusSettings(**values))
-        if request.param == "redis":
-            server = request.getfixturevalue("own_redis_server")
-            return RedisTransport(BusSettings(url=server.url, **values), server)
-        cluster = request.getfixturevalue("kafka_cluster")
-        return KafkaTransport(BusSettings(url=cluster.url, **values), cluster)
+        real = request.getfixturevalue(REAL[request.param])
+        transport = RedisTransport if "redis" in request.param else KafkaTransport
+        return transport(BusSettings(url=real.url, **values), real)
 
     return make
 

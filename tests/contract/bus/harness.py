@@ -24,8 +24,8 @@ from libs.common.bus.topics import ConsumerGroup, Retention
 from libs.common.clock import SystemClock
 from libs.common.settings import BusSettings
 from libs.common.testing.memory_bus import MemoryBus
-from tests.fixtures.kafka import KafkaCluster
-from tests.fixtures.redis import RedisServer
+from tests.fixtures.kafka import Kafka
+from tests.fixtures.redis import KillableRedis
 
 PATIENCE = 30.0
 
@@ -107,7 +107,7 @@ class _RealTransport:
 class RedisTransport(_RealTransport):
     name = "redis"
 
-    def __init__(self, settings: BusSettings, server: RedisServer) -> None:
+    def __init__(self, settings: BusSettings, server: KillableRedis) -> None:
         super().__init__(settings)
         self._server = server
 
@@ -118,7 +118,7 @@ class RedisTransport(_RealTransport):
             await client.hset(key, f"start:{partition.partition}", offset)
 
     async def go_away(self) -> None:
-        self._server.kill()
+        await asyncio.to_thread(self._server.kill)
 
     async def come_back(self) -> None:
         await asyncio.to_thread(self._server.start)
@@ -127,7 +127,7 @@ class RedisTransport(_RealTransport):
 class KafkaTransport(_RealTransport):
     name = "kafka"
 
-    def __init__(self, settings: BusSettings, cluster: KafkaCluster) -> None:
+    def __init__(self, settings: BusSettings, cluster: Kafka) -> None:
         super().__init__(settings)
         self._cluster = cluster
 
@@ -142,12 +142,10 @@ class KafkaTransport(_RealTransport):
             await admin.close()
 
     async def go_away(self) -> None:
-        self._cluster.kill()
+        await asyncio.to_thread(self._cluster.kill)
 
     async def come_back(self) -> None:
-        for broker in self._cluster.brokers:
-            broker.start()
-        await asyncio.to_thread(self._cluster.wait_until_ready)
+        await asyncio.to_thread(self._cluster.start_again)
 
 
 def declaration(*, partitions: int = 4, groups: tuple[str, ...] = (), retained_bytes: int = 2**30) -> TopicDeclaration:
