@@ -154,8 +154,7 @@ class OtlpHttp:
                 content = await unpack(content, coding, self._settings.max_unpacked_bytes, hold.grow)
             admission.charge(key, len(content))
             if media_type == answers.JSON:
-                content = await intake.from_json(service, content)
-                return answers.success_json(service, await intake.accept(service, content, key, request_id))
+                return answers.success_json(service, await intake.accept_json(service, content, key, request_id))
             return answers.success_protobuf(service, await intake.accept(service, content, key, request_id))
 
     async def _read(self, body: _Body, declared: bytes | None, reserve: Callable[[int], None]) -> bytes:
