@@ -16,6 +16,7 @@ from libs.common.errors import PayloadTooLarge
 from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
+from services.ingestion.repetition import repeated_bytes, take_out_largest
 
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
@@ -36,6 +37,10 @@ REASONS = {
     ),
     "missing_data": "a metric needs one of gauge, sum, histogram, exponential_histogram and summary",
     "unreadable": "cannot be read; the first one: {fault}",
+    "too_much_repetition": (
+        "the resource and scope that each record repeats are too large for so many; shorten long attributes of the resource, "
+        "such as process.command_args, or send fewer records at once"
+    ),
     "too_large": "a record, its scope and its resource must fit {max_message_bytes} bytes",
 }
 
@@ -46,6 +51,10 @@ class Limits(NamedTuple):
     max_message_bytes: int = 4 * 1024**2
     max_records: int = 200_000
     max_attributes: int = 10_000
+    # In the store each record has its own copy of resource and scope. What a message's rows come to is held to so many times
+    # its own size, because the bus, the writer and its batches know only that.
+    max_repetition: int = 32
+    max_row_bytes: int = 2 * 1024**3
     past_ns: int = 30 * 86_400 * 10**9
     future_ns: int = 86_400 * 10**9
 
@@ -151,7 +160,25 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
     else:
         _check_number(service, records, limits)
     if records:
-        verdict.payloads.append((body, records))
+        _send(service, request, body, records, limits, verdict)
+
+
+def _send(service: ExportService, request: Any, body: bytes, records: int, limits: Limits, verdict: Verdict) -> None:
+    if records > limits.max_repetition:
+        repeated = repeated_bytes(service, request)
+        if repeated > limits.max_row_bytes:
+            removed = take_out_largest(service, request, limits.max_row_bytes)
+            verdict.reject("too_much_repetition", removed)
+            records -= removed
+            if not records:
+                return
+            body = request.SerializeToString()
+            repeated = repeated_bytes(service, request)
+        if repeated > limits.max_repetition * len(body):
+            parts = wire.spread(body, service.record_path, limits.max_repetition)
+            verdict.payloads += wire.joined(parts, limits.max_message_bytes)
+            return
+    verdict.payloads.append((body, records))
 
 
 def _readable(service: ExportService, body: bytes) -> bool:

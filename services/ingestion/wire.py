@@ -3,7 +3,7 @@
 Nothing here runs for a request of ordinary size that is well formed. Source: protobuf.dev/programming-guides/encoding.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -127,6 +127,60 @@ def _cut(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], limi
     if size:
         parts.append(b"".join(part))
     return Parts(parts, dropped)
+
+
+class Part(NamedTuple):
+    """A message and how many records it holds."""
+
+    message: bytes
+    records: int
+
+
+def spread(data: bytes, path: Sequence[frozenset[int]], most: int) -> list[Part]:
+    """The records of a message in messages of at most `most`, so that no more share one copy of what lies beside them.
+
+    Raises WireFault.
+    """
+    return _spread(data, 0, len(data), path, most)
+
+
+def _spread(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], most: int) -> list[Part]:
+    beside: list[bytes] = []
+    pieces: list[Part] = []
+    for field in fields(data, start, end):
+        if field.wire_type != LENGTH_DELIMITED or field.number not in path[0]:
+            beside.append(data[field.start : field.end])
+        elif len(path) == 1:
+            pieces.append(Part(data[field.start : field.end], 1))
+        else:
+            inner = _spread(data, field.value, field.end, path[1:], most)
+            pieces += [Part(nested(field.number, part.message), part.records) for part in inner]
+    return [
+        Part(b"".join((*beside, *(piece.message for piece in group))), sum(piece.records for piece in group))
+        for group in _groups(pieces, lambda piece: piece.records, most)
+    ]
+
+
+def joined(parts: Iterable[Part], limit: int) -> list[Part]:
+    """Parts written one after the other, which makes one message of them, up to `limit` bytes."""
+    return [
+        Part(b"".join(part.message for part in group), sum(part.records for part in group))
+        for group in _groups(parts, lambda part: len(part.message), limit)
+    ]
+
+
+def _groups(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
+    """Neighbours whose sizes add up to `limit` at most, but for single parts that are larger."""
+    group: list[Part] = []
+    total = 0
+    for part in parts:
+        if group and total + size(part) > limit:
+            yield group
+            group, total = [], 0
+        group.append(part)
+        total += size(part)
+    if group:
+        yield group
 
 
 def _count(data: bytes, field: Field, path: Sequence[frozenset[int]]) -> int:

@@ -325,3 +325,31 @@ def test_too_many_records_to_look_through_are_refused_together(monkeypatch: pyte
     body = spans(*[{"name": "good"}] * 30, unreadable("UTF-8")).SerializeToString().replace(b"??", b"\xc3\x28")
     with pytest.raises(MalformedTelemetry, match="is not valid UTF-8"):
         validate(TRACE_SERVICE, body, LIMITS, NOW)
+
+
+@pytest.mark.parametrize(("resource_bytes", "count"), [(20_000, 1000), (100, 1000), (20_000, 20)])
+def test_rows_are_no_more_than_a_multiple_of_what_is_on_the_bus(resource_bytes: int, count: int) -> None:
+    arguments = {"key": "process.command_args", "value": {"string_value": "x" * resource_bytes}}
+    request = spans(*[{"name": str(number)} for number in range(count)], resource={"attributes": [arguments]})
+    limits = Limits(max_message_bytes=256 * 1024)
+    verdict = judge(TRACE_SERVICE, request, limits)
+    assert not verdict.rejected
+    assert [span.name for span in kept_spans(verdict)] == [str(number) for number in range(count)]
+    assert verdict.records == count
+    for payload, records in verdict.payloads:
+        assert len(payload) <= limits.max_message_bytes
+        assert records * resource_bytes <= limits.max_repetition * len(payload)
+        kept = ExportTraceServiceRequest.FromString(payload)
+        assert all(resource.resource == request.resource_spans[0].resource for resource in kept.resource_spans)
+
+
+def test_more_repetition_than_the_store_can_hold_is_refused() -> None:
+    large = {"attributes": [{"key": "dump", "value": {"string_value": "x" * 50_000}}]}
+    request = spans(*[{}] * 100, resource=large)
+    request.resource_spans.add().scope_spans.add().spans.extend(
+        spans({"name": "neighbour"}).resource_spans[0].scope_spans[0].spans
+    )
+    verdict = judge(TRACE_SERVICE, request, Limits(max_row_bytes=4_000_000))
+    assert verdict.rejected == {"too_much_repetition": 100}
+    assert [span.name for span in kept_spans(verdict)] == ["neighbour"]
+    assert "process.command_args" in verdict.message(TRACE_SERVICE, LIMITS)
