@@ -8,12 +8,14 @@
     │   ├── Forbidden                 403 forbidden
     │   ├── NotFound                  404 not-found
     │   ├── MethodNotAllowed          405 method-not-allowed
+    │   ├── RequestTimeout            408 request-timeout
     │   ├── Conflict                  409 conflict
     │   ├── PayloadTooLarge           413 payload-too-large
     │   ├── RecordTooLarge            413 record-too-large
     │   ├── UnsupportedMediaType      415 unsupported-media-type
     │   ├── QueryTooExpensive         422 query-too-expensive
     │   ├── RateLimited               429 rate-limited            retry_after
+    │   ├── RequestHeadTooLarge       431 request-head-too-large
     │   └── ClientClosedRequest       499 client-closed-request   nobody reads this answer; it exists for log and metric
     ├── Unavailable                           something we depend on does not answer; retry later
     │   ├── BusUnavailable            503 bus-unavailable
@@ -111,6 +113,14 @@ class MethodNotAllowed(RequestError):
     title = "Method not allowed"
 
 
+class RequestTimeout(RequestError):
+    """408. Head or body did not arrive in time."""
+
+    status = 408
+    id = "request-timeout"
+    title = "Request took too long to arrive"
+
+
 class Conflict(RequestError):
     """409. The state changed, or the name is taken."""
 
@@ -157,6 +167,14 @@ class RateLimited(RequestError):
     status = 429
     id = "rate-limited"
     title = "Too many requests"
+
+
+class RequestHeadTooLarge(RequestError):
+    """431. URL and headers together pass the limit."""
+
+    status = 431
+    id = "request-head-too-large"
+    title = "Request head too large"
 
 
 class ClientClosedRequest(RequestError):

@@ -13,7 +13,7 @@ _ABOUT = ("type", "unit", "description", "temporality", "monotonic")
 # The series hash covers name, resource, scope and attributes; senders may change the rest between two points.
 _IDENTITY = (
     "owner", "series_id", "kind", "unit_name", "about", "aggregation", "is_monotonic", "metadata_strings", "metadata_others",
-    "resource_dropped", "resource_schema", "scope_strings", "scope_others", "scope_dropped", "scope_schema",
+    "resource_dropped", "resource_entities", "resource_schema", "scope_strings", "scope_others", "scope_dropped", "scope_schema",
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import ArrayValue, KeyValueList
+from opentelemetry.proto.common.v1.common_pb2 import ArrayValue, EntityRef, KeyValueList
 
 from libs.common.json_form import Json, attribute_value, double, from_any_value, from_key_values, u64
 
@@ -47,11 +47,13 @@ def tagged_value(payload: bytes) -> Any:
 
 
 def attributes(others: Pairs, *typed: Pairs) -> dict[str, Json]:
-    """An attributes object. OTLP wants unique keys; where one was sent twice, all pairs are in `$kvlist`."""
+    """An attributes object. OTLP wants unique keys; where one was sent twice or is "$kvlist", all pairs are in `$kvlist`."""
     pairs = [(key, attribute_value(value)) for values in typed for key, value in values]
     pairs += [(key, attribute_value(tagged_value(bytes.fromhex(payload)))) for key, payload in others]
     unique = dict(pairs)
-    return unique if len(unique) == len(pairs) else {"$kvlist": [[key, value] for key, value in pairs]}
+    if len(unique) == len(pairs) and "$kvlist" not in unique:
+        return unique
+    return {"$kvlist": [[key, value] for key, value in pairs]}
 
 
 def span(row: Row, trace_id: str) -> dict[str, Any]:
@@ -160,6 +162,7 @@ def _origin(row: Row) -> dict[str, Any]:
     return {
         "resource_attributes": attributes(row["resource_others"], row["resource_strings"]),
         "resource_dropped_attributes_count": row["resource_dropped"],
+        "resource_entity_refs": [_entity_ref(bytes.fromhex(entity)) for entity in row["resource_entities"]],
         "resource_schema_url": row["resource_schema"],
         "scope": {
             "name": row["scope"],
@@ -168,6 +171,16 @@ def _origin(row: Row) -> dict[str, Any]:
             "dropped_attributes_count": row["scope_dropped"],
         },
         "scope_schema_url": row["scope_schema"],
+    }
+
+
+def _entity_ref(message: bytes) -> dict[str, Any]:
+    entity = EntityRef.FromString(message)
+    return {
+        "schema_url": entity.schema_url,
+        "type": entity.type,
+        "id_keys": list(entity.id_keys),
+        "description_keys": list(entity.description_keys),
     }
 
 

@@ -147,9 +147,19 @@ class Scope(Shape):
     dropped_attributes_count: int
 
 
+class EntityRef(Shape):
+    """An entity the resource speaks of, by the keys of the resource attributes that identify and describe it."""
+
+    schema_url: str
+    type: str
+    id_keys: list[str]
+    description_keys: list[str]
+
+
 class Origin(Shape):
     resource_attributes: Attributes
     resource_dropped_attributes_count: int
+    resource_entity_refs: list[EntityRef]
     resource_schema_url: str
     scope: Scope
     scope_schema_url: str

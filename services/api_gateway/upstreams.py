@@ -39,7 +39,7 @@ ROUTES: tuple[Route, ...] = (
         for name in ("services", "traces", "logs", "metrics", "attributes")
     ),
     *(
-        Route(f"/v1/{signal}", "receiver", frozenset({"POST"}), below=False, keeps_authorization=True)
+        Route(f"/v1/{signal}", "receiver", frozenset({"POST", "OPTIONS"}), below=False, keeps_authorization=True)
         for signal in ("traces", "logs", "metrics")
     ),
     Route("/", "ui", READ_METHODS),

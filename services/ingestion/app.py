@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
 
 from libs.common.clock import Clock, SystemClock
+from libs.common.errors import NotFound
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.web.application import install_web_defaults
@@ -17,6 +19,7 @@ from services.ingestion.admission import Admission, InFlight, TenantRates
 from services.ingestion.dependencies import Connect, connecting
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
+from services.ingestion.otlp import EXPORT_SERVICES
 from services.ingestion.otlp_grpc import serve_grpc
 from services.ingestion.otlp_http import OtlpHttp
 from services.ingestion.outbox import Outbox
@@ -56,9 +59,15 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Ot
     install_web_defaults(
         app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
     )
+    app.router.default = _nothing_here
     return OtlpHttp(
         app, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock, request_ids=request_ids
     )
+
+
+async def _nothing_here(scope: Scope, _receive: Receive, _send: Send) -> None:
+    paths = ", ".join(service.path for service in EXPORT_SERVICES)
+    raise NotFound(f"There is nothing at {scope['path']}. OTLP over HTTP goes to {paths}.")
 
 
 def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHouseSettings) -> Role:

@@ -10,14 +10,6 @@ class MalformedTelemetry(RequestError):
     title = "Malformed telemetry"
 
 
-class RequestTimeout(RequestError):
-    """408. The body did not arrive in time."""
-
-    status = 408
-    id = "request-timeout"
-    title = "Request took too long to arrive"
-
-
 class ReceiverOverloaded(Unavailable):
     """503. As many bytes are in flight as this process may hold; the sender keeps its data and comes back."""
 

@@ -11,7 +11,7 @@ from libs.common.clock import Clock
 from libs.common.errors import PayloadTooLarge
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp import ExportService
-from services.ingestion.otlp_json import to_protobuf
+from services.ingestion.otlp_json import Converted, to_protobuf
 from services.ingestion.outbox import Outbox
 from services.ingestion.signals import SIGNALS
 from services.ingestion.validation import Limits, validate
@@ -61,8 +61,15 @@ class Intake:
         # One at a time: what a hostile body makes a parser allocate is many times the body.
         self._heavy = asyncio.Semaphore(1)
 
-    async def from_json(self, service: ExportService, body: bytes) -> bytes:
-        """An OTLP/JSON request as protobuf. Raises MalformedTelemetry, PayloadTooLarge."""
+    async def accept_json(self, service: ExportService, body: bytes, key: ApiKey, request_id: str) -> Outcome:
+        """As `accept`, for an OTLP/JSON request."""
+        converted = await self._from_json(service, body)
+        return await self.accept(
+            service, converted.body, key, request_id, unreadable=converted.unreadable, fault=converted.fault
+        )
+
+    async def _from_json(self, service: ExportService, body: bytes) -> Converted:
+        """Raises MalformedTelemetry, PayloadTooLarge."""
         if len(body) <= _LIGHT_JSON_BYTES:
             return to_protobuf(service, body)
         if len(body) > MAX_JSON_BYTES:
@@ -72,8 +79,17 @@ class Intake:
         async with self._heavy:
             return await asyncio.to_thread(to_protobuf, service, body)
 
-    async def accept(self, service: ExportService, body: bytes, key: ApiKey, request_id: str) -> Outcome:
-        """Return when every record that can be kept is durable on the bus.
+    async def accept(
+        self,
+        service: ExportService,
+        body: bytes,
+        key: ApiKey,
+        request_id: str,
+        *,
+        unreadable: int = 0,
+        fault: str = "",
+    ) -> Outcome:
+        """Return when every record that can be kept is durable on the bus. `unreadable` ones were left out of `body` already.
 
         Raises MalformedTelemetry, PayloadTooLarge, BusUnavailable. After BusUnavailable a part of a request large enough
         to be cut may be on the bus; the sender's retry brings it again, as at-least-once allows.
@@ -85,6 +101,9 @@ class Intake:
         else:
             async with self._heavy:
                 verdict = await asyncio.to_thread(validate, service, body, self._limits, now_ns)
+        if unreadable:
+            verdict.reject("unreadable", unreadable)
+            verdict.fault = fault
         for payload, records in verdict.payloads:
             await self._outbox.put(signal.topic, key, payload, records, now_ns, request_id)
             self._records[signal.name].inc(records)

@@ -73,7 +73,7 @@ POINT = (
 
 def _request(resources_field: str, scopes_field: str, records_field: str, record: str) -> str:
     scoped = f"Tuple(scope {SCOPE}, {records_field} Array({record}), schema_url String)"
-    resource = f"Tuple(attributes {KEY_VALUES}, dropped_attributes_count UInt32)"
+    resource = f"Tuple(attributes {KEY_VALUES}, dropped_attributes_count UInt32, entity_refs Array(String))"
     return (
         f"Tuple({resources_field} Array(Tuple(resource {resource}, {scopes_field} Array({scoped}), schema_url String)))"
     )

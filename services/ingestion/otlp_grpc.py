@@ -13,11 +13,10 @@ import structlog
 from grpc_status import rpc_status
 
 from libs.common.clock import Clock
-from libs.common.errors import AirisError, ClientClosedRequest, InternalError, InvalidRequest
+from libs.common.errors import AirisError, ClientClosedRequest, InternalError, InvalidRequest, RequestTimeout
 from libs.common.web.server import StartFailed
 from services.ingestion import answers
 from services.ingestion.admission import Admission
-from services.ingestion.errors import RequestTimeout
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics, RequestBook
 from services.ingestion.otlp import EXPORT_SERVICES, ExportService

@@ -19,6 +19,7 @@ from libs.common.errors import (
     InternalError,
     MethodNotAllowed,
     PayloadTooLarge,
+    RequestTimeout,
     Unauthenticated,
     UnsupportedMediaType,
 )
@@ -26,7 +27,6 @@ from libs.common.web.problems import MEDIA_TYPE as PROBLEM
 from services.ingestion import answers
 from services.ingestion.admission import Admission
 from services.ingestion.decompression import CODINGS, unpack
-from services.ingestion.errors import RequestTimeout
 from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics, RequestBook
 from services.ingestion.otlp import EXPORT_SERVICES, ExportService
@@ -79,6 +79,7 @@ class OtlpHttp:
         request_ids: RequestIds,
     ) -> None:
         self.rest = rest
+        self.state = rest.state
         self._settings = settings
         self._parts = parts
         self._book = RequestBook(metrics, "http", [service.signal.name for service in EXPORT_SERVICES])
@@ -153,8 +154,7 @@ class OtlpHttp:
                 content = await unpack(content, coding, self._settings.max_unpacked_bytes, hold.grow)
             admission.charge(key, len(content))
             if media_type == answers.JSON:
-                content = await intake.from_json(service, content)
-                return answers.success_json(service, await intake.accept(service, content, key, request_id))
+                return answers.success_json(service, await intake.accept_json(service, content, key, request_id))
             return answers.success_protobuf(service, await intake.accept(service, content, key, request_id))
 
     async def _read(self, body: _Body, declared: bytes | None, reserve: Callable[[int], None]) -> bytes:

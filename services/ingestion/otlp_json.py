@@ -9,9 +9,10 @@ the descriptors, so a new field in opentelemetry-proto is a new dependency versi
 
 import base64
 import binascii
+import contextlib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -37,6 +38,10 @@ _RANGES = {
     FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
     FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
+_ESCAPE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MAX_DEPTH = 100  # upb's own limit on messages in messages
 
@@ -63,18 +68,68 @@ class _Member(NamedTuple):
     oneof: str | None
 
 
-def to_protobuf(service: ExportService, body: bytes) -> bytes:
-    """An OTLP/JSON request as protobuf bytes. Raises MalformedTelemetry that names the JSON path of what is wrong."""
+class Converted(NamedTuple):
+    """A request as protobuf, without the `unreadable` records; `fault` names the JSON path of what is wrong with the first."""
+
+    body: bytes
+    unreadable: int
+    fault: str
+
+
+def to_protobuf(service: ExportService, body: bytes) -> Converted:
+    """An OTLP/JSON request as protobuf bytes. Raises MalformedTelemetry that says what is wrong, and where."""
+    document = _document(body)
+    convert = _message(service.request.DESCRIPTOR)
+    unreadable, first = 0, ""
     try:
-        document = orjson.loads(body)
+        try:
+            arguments = convert(document, 0)
+        except _Fault as fault:
+            first = str(fault)
+            unreadable, kept = _take_out_faulty(document, service.request.DESCRIPTOR, service.record_path, 0)
+            if not kept:
+                raise
+            arguments = convert(document, 0)
+        return Converted(service.request(**arguments).SerializeToString(), unreadable, first)
+    except _Fault as fault:
+        raise MalformedTelemetry(f"The body is no {service.request.DESCRIPTOR.name}: {first or fault}.") from None
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        # JavaScript writes half a surrogate pair, left when a text was cut, as an escape; UTF-8 has no bytes for it.
+        if "surrogate" in str(error) and b"\\u" in body:
+            with contextlib.suppress(orjson.JSONDecodeError):
+                return orjson.loads(_ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], body))
         hint = " It looks gzipped: send Content-Encoding: gzip." if body[:2] == b"\x1f\x8b" else ""
         raise MalformedTelemetry(f"The body is not JSON: {error}.{hint}") from None
+
+
+def _take_out_faulty(document: Any, descriptor: Any, path: Sequence[frozenset[int]], depth: int) -> tuple[int, int]:
+    """Remove records that cannot be converted from where `path` leads; (removed, left)."""
+    removed = left = 0
+    for field in [descriptor.fields_by_number[number] for number in path[0]]:
+        for key in {field.json_name, field.name} if type(document) is dict else ():
+            found = document.get(key)
+            elements = found if type(found) is list else [found]
+            if len(path) > 1:
+                for element in elements:
+                    inner = _take_out_faulty(element, field.message_type, path[1:], depth + 1)
+                    removed, left = removed + inner[0], left + inner[1]
+            elif type(found) is list:
+                document[key] = [element for element in found if _converts(field, element, depth + 1)]
+                removed, left = removed + len(found) - len(document[key]), left + len(document[key])
+    return removed, left
+
+
+def _converts(field: Any, value: Any, depth: int) -> bool:
     try:
-        arguments = _message(service.request.DESCRIPTOR)(document, 0)
-        return service.request(**arguments).SerializeToString()
-    except _Fault as fault:
-        raise MalformedTelemetry(f"The body is no {service.request.DESCRIPTOR.name}: {fault}.") from None
+        _message(field.message_type)(value, depth)
+    except _Fault:
+        return False
+    return True
 
 
 @cache

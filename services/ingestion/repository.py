@@ -7,18 +7,13 @@ from libs.common.clickhouse.client import ClickHouse
 from libs.common.errors import StoreRejected
 from services.ingestion.batch import Batch
 from services.ingestion.otlp_decoding import format_schema, insert_statement
-from services.ingestion.signals import LOGS, METRICS, TRACES
+from services.ingestion.signals import LOGS, METRICS, TRACES, Signal
 
 _TABLES = {TRACES: "spans", LOGS: "logs", METRICS: "metric_points"}
 
-# Errors of the store that speak of the data, so that trying again is of no use (ClickHouse src/Common/ErrorCodes.cpp):
-# CANNOT_PARSE_TEXT, ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA, TYPE_MISMATCH, ARGUMENT_OUT_OF_BOUND, CANNOT_CONVERT_TYPE, INCORRECT_DATA,
-# TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE, PROTOBUF_BAD_CAST, PROTOBUF_FIELD_NOT_REPEATED, UNKNOWN_PROTOBUF_FORMAT.
-DATA_ERRORS = frozenset({6, 32, 33, 53, 69, 70, 117, 128, 131, 439, 440, 444})
-
 
 class Rejected(Exception):
-    """The store cannot read the batch and never will."""
+    """The store understood and said no. Trying again is of no use: either the data are at fault or our statement is."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -45,18 +40,26 @@ class TelemetryRepository:
 
     async def insert(self, batch: Batch, token: str) -> None:
         """Store all rows of `batch`, or none when `token` is known. Raises Rejected, or Unavailable when the outcome is unknown."""
+        try:
+            await self._insert(batch.signal, batch.body(), token)
+        except StoreRejected as error:
+            raise Rejected(error.reason) from error
+
+    async def try_statement(self, signal: Signal) -> None:
+        """Insert nothing. Raises StoreRejected when it is the statement, the schema or a setting that the store refuses.
+
+        The codes of what it refuses in data are too many to tell the two apart by.
+        """
+        await self._insert(signal, b"", None)
+
+    async def _insert(self, signal: Signal, body: bytes, token: str | None) -> None:
         settings = self.SETTINGS | {
             "format_schema": format_schema(),
-            "format_schema_message_name": batch.signal.envelope,
+            "format_schema_message_name": signal.envelope,
         }
-        try:
-            await self._clickhouse.insert_raw(
-                insert_statement(batch.signal.insert), batch.body(), fmt="Protobuf", settings=settings, token=token
-            )
-        except StoreRejected as error:
-            if error.code in DATA_ERRORS:
-                raise Rejected(error.reason) from error
-            raise
+        await self._clickhouse.insert_raw(
+            insert_statement(signal.insert), body, fmt="Protobuf", settings=settings, token=token
+        )
 
     async def stored_rows(self, batch: Batch) -> dict[int, int]:
         """Rows in the store per offset of the batch's range."""

@@ -99,5 +99,7 @@ class BatchStore:
                 rejected = again
             else:
                 return
+        # A broken statement refuses every record, and must not turn all traffic into dead letters.
+        await self._repository.try_statement(batch.signal)
         await self._dead_letters.put(record, rejected.reason)
         self._metrics.dead_letters.labels(signal=batch.signal.name).inc()

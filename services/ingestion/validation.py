@@ -7,6 +7,7 @@ without it, and answered with a partial success (OTLP 1.x, "Partial Success").
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -15,6 +16,7 @@ from libs.common.errors import PayloadTooLarge
 from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
+from services.ingestion.repetition import repeated_bytes, take_out_largest
 
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
@@ -29,8 +31,16 @@ REASONS = {
     "too_many_attributes": (
         "more than {max_attributes} attributes on a record, its scope or its resource; set OTEL_ATTRIBUTE_COUNT_LIMIT"
     ),
-    "missing_value": "a data point needs as_int or as_double, or the flag for no recorded value",
+    "missing_value": (
+        "a data point needs as_int or as_double, or the flag for no recorded value; in JSON null is no value, and what is not "
+        'finite is written "NaN", "Infinity" or "-Infinity"'
+    ),
     "missing_data": "a metric needs one of gauge, sum, histogram, exponential_histogram and summary",
+    "unreadable": "cannot be read; the first one: {fault}",
+    "too_much_repetition": (
+        "the resource and scope that each record repeats are too large for so many; shorten long attributes of the resource, "
+        "such as process.command_args, or send fewer records at once"
+    ),
     "too_large": "a record, its scope and its resource must fit {max_message_bytes} bytes",
 }
 
@@ -41,6 +51,10 @@ class Limits(NamedTuple):
     max_message_bytes: int = 4 * 1024**2
     max_records: int = 200_000
     max_attributes: int = 10_000
+    # In the store each record has its own copy of resource and scope. What a message's rows come to is held to so many times
+    # its own size, because the bus, the writer and its batches know only that.
+    max_repetition: int = 32
+    max_row_bytes: int = 2 * 1024**3
     past_ns: int = 30 * 86_400 * 10**9
     future_ns: int = 86_400 * 10**9
 
@@ -49,12 +63,14 @@ class Limits(NamedTuple):
 class Verdict:
     """What becomes of a request: `payloads` go to the bus, each with the number of records in it.
 
-    `rejected` counts refused records by reason; `odd_times` kept ones whose own time is outside of the window.
+    `rejected` counts refused records by reason; `odd_times` kept ones whose own time is outside of the window. `fault` is
+    what makes the first unreadable record unreadable.
     """
 
     payloads: list[tuple[bytes, int]] = field(default_factory=list)
     rejected: dict[str, int] = field(default_factory=dict)
     odd_times: int = 0
+    fault: str = ""
 
     def reject(self, reason: str, records: int) -> None:
         """Book refused records."""
@@ -75,7 +91,7 @@ class Verdict:
         remarks = []
         if self.rejected:
             why = "; ".join(
-                f"{count}: {REASONS[reason].format(**limits._asdict())}"
+                f"{count}: {REASONS[reason].format(fault=self.fault, **limits._asdict())}"
                 for reason, count in sorted(self.rejected.items())
             )
             remarks.append(f"{self.rejected_records} {service.records} rejected ({why}).")
@@ -97,7 +113,7 @@ def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -
     verdict = Verdict()
     if len(body) <= limits.max_message_bytes:
         _judge(service, body, limits, now_ns, verdict)
-        return verdict
+        return _unless_malformed(service, body, verdict)
     try:
         parts = wire.cut(body, service.record_path, limits.max_message_bytes)
     except wire.WireFault as fault:
@@ -106,6 +122,13 @@ def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -
         verdict.reject("too_large", parts.dropped)
     for part in parts.messages:
         _judge(service, part, limits, now_ns, verdict)
+    return _unless_malformed(service, body, verdict)
+
+
+def _unless_malformed(service: ExportService, body: bytes, verdict: Verdict) -> Verdict:
+    """A request of which nothing else is left than records that cannot be read is no request."""
+    if verdict.fault and not verdict.payloads:
+        raise _malformed(service, body, verdict.fault)
     return verdict
 
 
@@ -113,7 +136,19 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
     try:
         request = service.request.FromString(body)
     except DecodeError as error:
-        raise _malformed(service, body, wire.find_fault(body, service.request.DESCRIPTOR) or str(error)) from None
+        fault = wire.find_fault(body, service.request.DESCRIPTOR) or str(error)
+        verdict.fault = verdict.fault or fault
+        try:
+            saved = wire.salvage(body, service.record_path, partial(_readable, service))
+        except wire.WireFault:
+            saved = None
+        if saved is None:
+            raise _malformed(service, body, fault) from None
+        verdict.reject("unreadable", saved.dropped)
+        if not saved.messages:
+            return
+        (body,) = saved.messages
+        request = service.request.FromString(body)
     scan, examine = _PASSES[service.signal.name]
     earliest, latest = now_ns - limits.past_ns, now_ns + limits.future_ns
     records = scan(request, earliest, latest, limits.max_attributes, len(body))
@@ -125,7 +160,33 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
     else:
         _check_number(service, records, limits)
     if records:
-        verdict.payloads.append((body, records))
+        _send(service, request, body, records, limits, verdict)
+
+
+def _send(service: ExportService, request: Any, body: bytes, records: int, limits: Limits, verdict: Verdict) -> None:
+    if records > limits.max_repetition:
+        repeated = repeated_bytes(service, request)
+        if repeated > limits.max_row_bytes:
+            removed = take_out_largest(service, request, limits.max_row_bytes)
+            verdict.reject("too_much_repetition", removed)
+            records -= removed
+            if not records:
+                return
+            body = request.SerializeToString()
+            repeated = repeated_bytes(service, request)
+        if repeated > limits.max_repetition * len(body):
+            parts = wire.spread(body, service.record_path, limits.max_repetition)
+            verdict.payloads += wire.joined(parts, limits.max_message_bytes)
+            return
+    verdict.payloads.append((body, records))
+
+
+def _readable(service: ExportService, body: bytes) -> bool:
+    try:
+        service.request.FromString(body)
+    except DecodeError:
+        return False
+    return True
 
 
 def _check_number(service: ExportService, records: int, limits: Limits) -> None:

@@ -3,7 +3,7 @@
 Nothing here runs for a request of ordinary size that is well formed. Source: protobuf.dev/programming-guides/encoding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -15,6 +15,8 @@ _FIXED_SIZES = {FIXED64: 8, FIXED32: 4}
 _MAX_DEPTH = 100  # upb's own limit
 # A diagnosis is a courtesy; a hostile body must not buy more than some 50 ms with it.
 _DIAGNOSED_FIELDS = 100_000
+# Nor more with a rescue, which parses each record; SDKs and collectors send some thousand at once.
+_SALVAGED_FIELDS = 20_000
 
 
 class WireFault(Exception):
@@ -112,11 +114,10 @@ def _cut(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], limi
             dropped += 1
             continue
         else:
-            tag = varint(field.number << 3 | LENGTH_DELIMITED)
             # The tag and a length of at most 5 bytes come on top of each inner part.
-            inner = _cut(data, field.value, field.end, path[1:], room - len(tag) - 5)
+            inner = _cut(data, field.value, field.end, path[1:], room - (field.value - field.start) - 5)
             dropped += inner.dropped
-            pieces = [tag + varint(len(message)) + message for message in inner.messages]
+            pieces = [nested(field.number, message) for message in inner.messages]
         for piece in pieces:
             if size and size + len(piece) > room:
                 parts.append(b"".join(part))
@@ -128,6 +129,60 @@ def _cut(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], limi
     return Parts(parts, dropped)
 
 
+class Part(NamedTuple):
+    """A message and how many records it holds."""
+
+    message: bytes
+    records: int
+
+
+def spread(data: bytes, path: Sequence[frozenset[int]], most: int) -> list[Part]:
+    """The records of a message in messages of at most `most`, so that no more share one copy of what lies beside them.
+
+    Raises WireFault.
+    """
+    return _spread(data, 0, len(data), path, most)
+
+
+def _spread(data: bytes, start: int, end: int, path: Sequence[frozenset[int]], most: int) -> list[Part]:
+    beside: list[bytes] = []
+    pieces: list[Part] = []
+    for field in fields(data, start, end):
+        if field.wire_type != LENGTH_DELIMITED or field.number not in path[0]:
+            beside.append(data[field.start : field.end])
+        elif len(path) == 1:
+            pieces.append(Part(data[field.start : field.end], 1))
+        else:
+            inner = _spread(data, field.value, field.end, path[1:], most)
+            pieces += [Part(nested(field.number, part.message), part.records) for part in inner]
+    return [
+        Part(b"".join((*beside, *(piece.message for piece in group))), sum(piece.records for piece in group))
+        for group in _groups(pieces, lambda piece: piece.records, most)
+    ]
+
+
+def joined(parts: Iterable[Part], limit: int) -> list[Part]:
+    """Parts written one after the other, which makes one message of them, up to `limit` bytes."""
+    return [
+        Part(b"".join(part.message for part in group), sum(part.records for part in group))
+        for group in _groups(parts, lambda part: len(part.message), limit)
+    ]
+
+
+def _groups(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
+    """Neighbours whose sizes add up to `limit` at most, but for single parts that are larger."""
+    group: list[Part] = []
+    total = 0
+    for part in parts:
+        if group and total + size(part) > limit:
+            yield group
+            group, total = [], 0
+        group.append(part)
+        total += size(part)
+    if group:
+        yield group
+
+
 def _count(data: bytes, field: Field, path: Sequence[frozenset[int]]) -> int:
     """Records below `field`."""
     if not path:
@@ -137,6 +192,76 @@ def _count(data: bytes, field: Field, path: Sequence[frozenset[int]]) -> int:
         for inner in fields(data, field.value, field.end)
         if inner.wire_type == LENGTH_DELIMITED and inner.number in path[0]
     )
+
+
+def salvage(data: bytes, path: Sequence[frozenset[int]], readable: Callable[[bytes], bool]) -> Parts | None:
+    """A message that does not parse, without the records that are at fault. None when looking got too expensive.
+
+    `readable` judges whole messages; it gets each record alone in the place it has, and each set of fields beside records.
+    Records beside which such fields are at fault are dropped with them. Raises WireFault when the way to the records is broken.
+    """
+    return _Salvage(data, readable).run(path)
+
+
+class _Salvage:
+    def __init__(self, data: bytes, readable: Callable[[bytes], bool]) -> None:
+        self._data = data
+        self._readable = readable
+        self._left = _SALVAGED_FIELDS
+
+    def run(self, path: Sequence[frozenset[int]]) -> Parts | None:
+        try:
+            message, dropped, kept = self._message(0, len(self._data), path, ())
+        except _TooExpensive:
+            return None
+        return Parts([message] if kept else [], dropped)
+
+    def _message(
+        self, start: int, end: int, path: Sequence[frozenset[int]], above: tuple[int, ...]
+    ) -> tuple[bytes, int, int]:
+        """(the message without records at fault, their number, number of records kept)."""
+        data = self._data
+        beside: list[Field] = []
+        below: list[Field] = []
+        for field in fields(data, start, end):
+            self._left -= 1
+            if self._left < 0:
+                raise _TooExpensive
+            on_path = field.wire_type == LENGTH_DELIMITED and field.number in path[0]
+            (below if on_path else beside).append(field)
+        pieces = [data[field.start : field.end] for field in beside]
+        if pieces and not self._fits(b"".join(pieces), above):
+            return b"", sum(_count(data, field, path[1:]) for field in below), 0
+        dropped = kept = 0
+        for field in below:
+            if len(path) > 1:
+                inner, inner_dropped, inner_kept = self._message(
+                    field.value, field.end, path[1:], (*above, field.number)
+                )
+                dropped += inner_dropped
+                kept += inner_kept
+                if inner_kept:
+                    pieces.append(nested(field.number, inner))
+            elif self._fits(data[field.start : field.end], above):
+                pieces.append(data[field.start : field.end])
+                kept += 1
+            else:
+                dropped += 1
+        return b"".join(pieces), dropped, kept
+
+    def _fits(self, content: bytes, above: tuple[int, ...]) -> bool:
+        for number in reversed(above):
+            content = nested(number, content)
+        return self._readable(content)
+
+
+class _TooExpensive(Exception):
+    """More fields than a courtesy may cost."""
+
+
+def nested(number: int, message: bytes) -> bytes:
+    """`message` as field `number` of another."""
+    return varint(number << 3 | LENGTH_DELIMITED) + varint(len(message)) + message
 
 
 def find_fault(data: bytes, descriptor: Any) -> str | None:

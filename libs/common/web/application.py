@@ -33,6 +33,8 @@ def install_web_defaults(
     app.add_middleware(RequestOutcomeMiddleware, service=service, metrics=metrics, clock=clock)
     app.add_middleware(RequestContextMiddleware, service=service, untraced_paths=untraced_paths)
     install_problem_handlers(app)
+    # For requests that no middleware sees (libs/common/web/http_protocol.py).
+    app.state.count_refused = lambda error: metrics.errors.labels(service, error.id).inc()
     app.include_router(_probes(registry, readiness))
 
 

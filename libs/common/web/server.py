@@ -4,15 +4,21 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from libs.common.web.http_protocol import BoundedHttpProtocol
+
 log = structlog.get_logger(__name__)
 
 # Below the process's drain timeout, so that the lifespan has time to close after the last request.
 GRACEFUL_SECONDS = 20
+# Browsers and proxies stop at 8 to 16 KiB a header.
+MAX_HEAD_BYTES = 64 * 1024
 
 
 class StartFailed(Exception):
@@ -42,8 +48,11 @@ async def serve(
     stop: asyncio.Event,
     *,
     listening: asyncio.Future[int] | None = None,
+    max_head_bytes: int = MAX_HEAD_BYTES,
 ) -> None:
     """Accept until `stop` is set, finish requests in flight (at most 20 s), then let the lifespan close.
+
+    Requests refused before the application sees them are told to its `state.count_refused`, where it has one.
 
     `listening` gets the bound port once requests are accepted (useful with port 0). Raises StartFailed.
     """
@@ -55,9 +64,11 @@ async def serve(
         if listening is not None and not listening.done():
             listening.set_result(bound)
 
+    refused = getattr(getattr(app, "state", None), "count_refused", None)
+    protocol: Any = partial(BoundedHttpProtocol, max_head_bytes=max_head_bytes, refused=refused)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,

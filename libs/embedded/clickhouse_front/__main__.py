@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 QUEUE = 256
 WRITE_LANES = 2
+# Statements, settings and parameters may come in the URL; ClickHouse itself takes one of 1 MiB.
+MAX_HEAD_BYTES = MIB + 128 * 1024
 
 
 def main() -> None:
@@ -69,7 +71,7 @@ async def _serve(arguments: argparse.Namespace, user: Credentials, stop: asyncio
     )
     last_resort = asyncio.create_task(_exit_late(stop), name="last-resort")
     try:
-        await serve(Front(machine, user, clock), arguments.host, arguments.port, stop)
+        await serve(Front(machine, user, clock), arguments.host, arguments.port, stop, max_head_bytes=MAX_HEAD_BYTES)
     finally:
         last_resort.cancel()
         machine.sessions.close()

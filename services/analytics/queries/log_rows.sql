@@ -3,7 +3,7 @@
 WITH cityHash64((
     time_shift, observed_time_unix_nano, trace_id, span_id, flags, severity_number, severity_text, service, event_name, body, body_other,
     attributes_string, attributes_int, attributes_double, attributes_other, dropped_attributes_count, resource_fingerprint,
-    resource_dropped_attributes_count, resource_schema_url, scope_name, scope_version, scope_string, scope_other,
+    resource_dropped_attributes_count, resource_entity_refs, resource_schema_url, scope_name, scope_version, scope_string, scope_other,
     scope_dropped_attributes_count, scope_schema_url)) AS digest
 SELECT
     toUnixTimestamp64Nano(time) AS filed,
@@ -29,6 +29,7 @@ SELECT
     CAST(resource_string, 'Array(Tuple(String, String))') AS resource_strings,
     arrayMap(a -> (a.1, hex(a.2)), CAST(resource_other, 'Array(Tuple(String, String))')) AS resource_others,
     resource_dropped_attributes_count AS resource_dropped,
+    arrayMap(e -> hex(e), resource_entity_refs) AS resource_entities,
     resource_schema_url AS resource_schema,
     scope_name AS scope,
     scope_version AS version,

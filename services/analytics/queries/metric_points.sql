@@ -2,7 +2,7 @@
 WITH cityHash64((
     time_shift, start_time_unix_nano, description, unit, type, temporality, monotonic, flags, value_type, value_double, value_int, count,
     sum, min, max, bucket_counts, explicit_bounds, scale, zero_count, zero_threshold, positive_offset, positive_bucket_counts,
-    negative_offset, negative_bucket_counts, toString(quantile_values), toString(exemplars), scope_schema_url, resource_schema_url)) AS digest
+    negative_offset, negative_bucket_counts, toString(quantile_values), toString(exemplars), scope_schema_url, resource_schema_url, resource_entity_refs)) AS digest
 SELECT
     toString(service) AS owner,
     series AS series_id,
@@ -45,6 +45,7 @@ SELECT
     CAST(resource_string, 'Array(Tuple(String, String))') AS resource_strings,
     arrayMap(a -> (a.1, hex(a.2)), CAST(resource_other, 'Array(Tuple(String, String))')) AS resource_others,
     resource_dropped_attributes_count AS resource_dropped,
+    arrayMap(e -> hex(e), resource_entity_refs) AS resource_entities,
     resource_schema_url AS resource_schema,
     scope_name AS scope,
     scope_version AS version,

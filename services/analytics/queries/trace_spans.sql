@@ -33,6 +33,7 @@ SELECT
     CAST(resource_string, 'Array(Tuple(String, String))') AS resource_strings,
     arrayMap(a -> (a.1, hex(a.2)), CAST(resource_other, 'Array(Tuple(String, String))')) AS resource_others,
     resource_dropped_attributes_count AS resource_dropped,
+    arrayMap(e -> hex(e), resource_entity_refs) AS resource_entities,
     resource_schema_url AS resource_schema,
     scope_name AS scope,
     scope_version AS version,

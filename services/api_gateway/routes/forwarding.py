@@ -24,6 +24,7 @@ def router(own: Sequence[APIRouter]) -> APIRouter:
     for route in ROUTES:
         if route.prefix == "/":
             _add_unknown_api(forwarding, own)
+            _add_unknown_otlp(forwarding)
         _add(forwarding, route)
     return forwarding
 
@@ -57,6 +58,14 @@ def _add_unknown_api(router: APIRouter, own: Sequence[APIRouter]) -> None:
 
     for path in ("/api", "/api/{rest:path}"):
         router.add_api_route(path, unknown, methods=_ANY, route_class_override=GatedRoute)
+
+
+def _add_unknown_otlp(router: APIRouter) -> None:
+    async def unknown() -> Response:
+        raise NotFound("There is nothing at this path. OTLP over HTTP goes to /v1/traces, /v1/logs and /v1/metrics.")
+
+    for path in ("/v1", "/v1/{rest:path}"):
+        router.add_api_route(path, unknown, methods=_ANY)
 
 
 def _forward(request: Request, route: Route, identity: Identity | None) -> Response:

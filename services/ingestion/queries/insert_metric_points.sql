@@ -5,7 +5,7 @@ INSERT INTO metric_points (
     series, attributes_string, attributes_other, flags, value_type, value_double, value_int, count, sum, min, max, bucket_counts,
     explicit_bounds, scale, zero_count, zero_threshold, positive_offset, positive_bucket_counts, negative_offset,
     negative_bucket_counts, quantile_values, exemplars,
-    resource_fingerprint, resource_string, resource_other, resource_dropped_attributes_count, resource_schema_url, scope_name, scope_version,
+    resource_fingerprint, resource_string, resource_other, resource_dropped_attributes_count, resource_entity_refs, resource_schema_url, scope_name, scope_version,
     scope_string, scope_other, scope_dropped_attributes_count, scope_schema_url, bus_partition, bus_offset, received_at)
 WITH
     point.time AS sent,
@@ -53,6 +53,7 @@ SELECT
     resource_string,
     resource_other,
     resource_dropped_attributes_count,
+    resource_entity_refs,
     resource_schema_url,
     scope_name,
     scope_version,
@@ -83,7 +84,7 @@ FROM (
     FROM (
         SELECT
             tenant, partition, offset, received, service, resource_fingerprint, resource_string, resource_other,
-            resource_dropped_attributes_count, resource_schema_url,
+            resource_dropped_attributes_count, resource_entity_refs, resource_schema_url,
             scoped.scope.name AS scope_name,
             scoped.scope.version AS scope_version,
             ${STRINGS:scoped.scope.attributes} AS scope_string,
@@ -100,6 +101,7 @@ FROM (
                 resource_string['service.name'] AS service,
                 cityHash64(resource_attributes) AS resource_fingerprint,
                 resourced.resource.dropped_attributes_count AS resource_dropped_attributes_count,
+                resourced.resource.entity_refs AS resource_entity_refs,
                 resourced.schema_url AS resource_schema_url,
                 arrayJoin(resourced.scope_metrics) AS scoped
             FROM (

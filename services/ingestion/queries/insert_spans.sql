@@ -3,7 +3,7 @@ INSERT INTO spans (
     tenant, time, time_shift, trace_id, span_id, parent_span_id, trace_state, flags, service, name, kind, duration_nano,
     status_code, status_message, attributes_string, attributes_int, attributes_double, attributes_other,
     dropped_attributes_count, events, dropped_events_count, links, dropped_links_count, resource_fingerprint, resource_string,
-    resource_other, resource_dropped_attributes_count, resource_schema_url, scope_name, scope_version, scope_string,
+    resource_other, resource_dropped_attributes_count, resource_entity_refs, resource_schema_url, scope_name, scope_version, scope_string,
     scope_other, scope_dropped_attributes_count, scope_schema_url, bus_partition, bus_offset, received_at)
 WITH
     span.start_time_unix_nano AS sent,
@@ -36,6 +36,7 @@ SELECT
     resource_string,
     resource_other,
     resource_dropped_attributes_count,
+    resource_entity_refs,
     resource_schema_url,
     scope_name,
     scope_version,
@@ -49,7 +50,7 @@ SELECT
 FROM (
     SELECT
         tenant, partition, offset, received, service, resource_fingerprint, resource_string, resource_other,
-        resource_dropped_attributes_count, resource_schema_url,
+        resource_dropped_attributes_count, resource_entity_refs, resource_schema_url,
         scoped.scope.name AS scope_name,
         scoped.scope.version AS scope_version,
         ${STRINGS:scoped.scope.attributes} AS scope_string,
@@ -66,6 +67,7 @@ FROM (
             resource_string['service.name'] AS service,
             cityHash64(resource_attributes) AS resource_fingerprint,
             resourced.resource.dropped_attributes_count AS resource_dropped_attributes_count,
+            resourced.resource.entity_refs AS resource_entity_refs,
             resourced.schema_url AS resource_schema_url,
             arrayJoin(resourced.scope_spans) AS scoped
         FROM (

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from backports import zstd
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,6 +23,23 @@ from tests.contract.ingestion.otlp_requests import gauge, logs, traces
 
 REQUESTS = {TRACE_SERVICE.path: traces(), LOGS_SERVICE.path: logs(), METRICS_SERVICE.path: gauge()}
 CODE = {400: 3, 401: 16, 403: 7, 413: 8, 415: 3, 429: 8, 503: 14}
+
+
+def json_document(request: Message) -> Any:
+    """OTLP/JSON, with the ids of `traces()` in hex."""
+    body = orjson.dumps(json_format.MessageToDict(request))
+    body = body.replace(b"dHR0dHR0dHR0dHR0dHR0dA==", b"74" * 16).replace(b"c3Nzc3Nzc3M=", b"73" * 8)
+    return orjson.loads(body)
+
+
+def kept_names(receiver: Receiver) -> list[str]:
+    return [
+        span.name
+        for record in receiver.records()
+        for resource in ExportTraceServiceRequest.FromString(record.value).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
 
 
 def assert_refused(response: httpx.Response, status: int, error_id: str) -> str:
@@ -66,10 +84,8 @@ async def test_a_request_is_on_the_bus_as_sent_when_it_is_answered(receiver: Rec
 @pytest.mark.parametrize("service", EXPORT_SERVICES, ids=lambda service: service.signal.name)
 async def test_json_is_answered_in_json_and_is_protobuf_on_the_bus(receiver: Receiver, service: ExportService) -> None:
     request = REQUESTS[service.path]
-    document = orjson.dumps(json_format.MessageToDict(request))
-    if service is TRACE_SERVICE:
-        document = document.replace(b"dHR0dHR0dHR0dHR0dHR0dA==", b"74" * 16).replace(b"c3Nzc3Nzc3M=", b"73" * 8)
-    response = await receiver.post(document, service, content_type="application/json; charset=utf-8")
+    body = orjson.dumps(json_document(request))
+    response = await receiver.post(body, service, content_type="application/json; charset=utf-8")
     assert (response.status_code, response.json()) == (200, {})
     assert response.headers["content-type"] == "application/json"
     (record,) = receiver.records(service)
@@ -172,8 +188,12 @@ async def test_other_methods_are_405(receiver: Receiver, method: str) -> None:
     assert response.headers["allow"] == "POST, OPTIONS"
 
 
-async def test_other_paths_are_404(receiver: Receiver) -> None:
-    assert (await receiver.http.post("/v1/profiles")).status_code == 404
+@pytest.mark.parametrize("path", ["/", "/v1/profiles", "/v1/traces/", "/v1/metrics/otlp"])
+async def test_other_paths_are_404_and_say_where_otlp_goes(receiver: Receiver, path: str) -> None:
+    response = await receiver.http.post(path)
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+    assert "/v1/traces, /v1/logs, /v1/metrics" in response.json()["detail"]
+    assert await receiver.metric("airis_http_errors_total", error="not-found") == 1
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd", "deflate"])
@@ -275,6 +295,27 @@ async def test_bad_spans_are_a_partial_success(receiver: Receiver) -> None:
     assert (
         await receiver.metric("airis_receiver_rejected_records_total", reason="invalid_trace_id", signal="traces") == 1
     )
+
+
+async def test_a_span_that_cannot_be_read_is_a_partial_success(receiver: Receiver) -> None:
+    body = traces({"name": "good"}, {"name": "????"}).SerializeToString().replace(b"????", b"\xff\xfe\xfd\xfc")
+    partial = TRACE_SERVICE.response.FromString((await receiver.post(body)).content).partial_success  # type: ignore[attr-defined]
+    assert partial.rejected_spans == 1
+    assert (
+        "cannot be read; the first one: resource_spans[0].scope_spans[0].spans[1].name (byte" in partial.error_message
+    )
+    assert kept_names(receiver) == ["good"]
+    assert await receiver.metric("airis_receiver_rejected_records_total", reason="unreadable", signal="traces") == 1
+
+
+async def test_a_wrong_value_in_json_is_a_partial_success(receiver: Receiver) -> None:
+    document = json_document(traces({"name": "good"}))
+    document["resourceSpans"][0]["scopeSpans"][0]["spans"].append({"traceId": "zz"})
+    response = await receiver.post(orjson.dumps(document), content_type="application/json")
+    partial = response.json()["partialSuccess"]
+    assert (response.status_code, partial["rejectedSpans"]) == (200, "1")
+    assert "resourceSpans[0].scopeSpans[0].spans[1].traceId must be a string of hex digits" in partial["errorMessage"]
+    assert kept_names(receiver) == ["good"]
 
 
 async def test_a_partial_success_in_json(receiver: Receiver) -> None:

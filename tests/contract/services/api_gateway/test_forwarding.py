@@ -397,3 +397,25 @@ async def test_a_redirect_by_the_upstream_stays_with_us() -> None:
     async with running(handler) as test:
         answer = await test.client.get("/assets")
         assert (answer.status_code, answer.headers["location"]) == (307, "/assets/")
+
+
+async def test_a_web_pages_preflight_reaches_the_receiver() -> None:
+    """It comes without a key; the receiver decides which pages may send."""
+
+    async def answer(_peer: Peer, scope: Scope, _receive: Receive, send: Send) -> None:
+        asked = dict(scope["headers"])[b"access-control-request-method"].decode()
+        await respond(send, 204, {"access-control-allow-origin": "*", "access-control-allow-methods": asked})
+
+    async with running(answer) as world:
+        headers = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+        response = await world.client.options("/v1/traces", headers=headers)
+    assert (response.status_code, response.headers["access-control-allow-methods"]) == (204, "POST")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/profiles", "/v1/traces/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_other_paths_beside_otlps_are_nowhere(path: str, method: str) -> None:
+    async with running(lambda _peer, _scope, _receive, send: respond(send)) as world:
+        response = await world.client.request(method, path)
+    assert problem(response) == (404, "not-found")
+    assert "/v1/traces, /v1/logs and /v1/metrics" in response.json()["detail"]

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from services.analytics.schemas import MetricList, MetricPoints
+from tests.fixtures.otlp_samples import pair
 from tests.integration.services.analytics.conftest import NOW, Analytics
-from tests.integration.services.analytics.otlp_samples import pair
 
 HOUR = 3600 * 10**9
 RANGE = {"from_": str(NOW - HOUR), "to": str(NOW)}

@@ -15,8 +15,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from services.analytics.schemas import DurationHeatMap, TraceList
 from services.analytics.settings import AnalyticsSettings
 from services.analytics.trace_search import DURATION_BOUNDS
+from tests.fixtures.otlp_samples import pair
 from tests.integration.services.analytics.conftest import NOW, Analytics
-from tests.integration.services.analytics.otlp_samples import pair
 
 SECOND = 10**9
 HOUR = 3600 * SECOND

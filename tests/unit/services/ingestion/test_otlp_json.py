@@ -53,7 +53,7 @@ def test_what_a_sender_writes_is_what_it_meant(
 ) -> None:
     message = data.draw(requests)
     body = otlp_json(message, use_integers_for_enums=integers_for_enums, preserving_proto_field_name=snake_case)
-    read = service.request.FromString(to_protobuf(service, body))
+    read = service.request.FromString(to_protobuf(service, body).body)
     assert canonical(read) == canonical(message)
 
 
@@ -87,9 +87,11 @@ def test_a_document_with_a_wrong_value_is_read_or_refused_with_its_path(
             break
         here = here[key]
     try:
-        to_protobuf(TRACE_SERVICE, orjson.dumps(document))
+        converted = to_protobuf(TRACE_SERVICE, orjson.dumps(document))
     except MalformedTelemetry as error:
         assert "resourceSpans" in error.detail
+    else:
+        assert converted.fault.startswith("resourceSpans") == bool(converted.unreadable)
 
 
 def span(**fields: Any) -> bytes:
@@ -97,7 +99,7 @@ def span(**fields: Any) -> bytes:
 
 
 def read_span(**fields: Any) -> Any:
-    request = ExportTraceServiceRequest.FromString(to_protobuf(TRACE_SERVICE, span(**fields)))
+    request = ExportTraceServiceRequest.FromString(to_protobuf(TRACE_SERVICE, span(**fields)).body)
     return request.resource_spans[0].scope_spans[0].spans[1]
 
 
@@ -181,13 +183,63 @@ def test_zeros_and_empty_values_stay_set() -> None:
         ({"attributes": [{"key": "a", "value": {"bytesValue": "!"}}]}, "value.bytesValue must be a string of base64"),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_named(fields: dict[str, Any], complaint: str) -> None:
+def test_a_wrong_value_is_named_and_its_neighbours_stay(fields: dict[str, Any], complaint: str) -> None:
+    converted = to_protobuf(TRACE_SERVICE, span(**fields))
+    assert converted.unreadable == 1
+    assert complaint in converted.fault
+    assert converted.fault.startswith("resourceSpans[0].scopeSpans[0].spans[1].")
+    request = ExportTraceServiceRequest.FromString(converted.body)
+    assert [left.name for left in request.resource_spans[0].scope_spans[0].spans] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("document", "complaint"),
+    [
+        (
+            {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": 5}, {"name": 6}]}]}]},
+            "spans[0].name must be a string",
+        ),
+        ({"resourceSpans": [{"scopeSpans": [{"spans": {"name": "a"}}]}]}, "scopeSpans[0].spans must be an array"),
+        ({"resourceSpans": [{"schemaUrl": 5, "scopeSpans": [{"spans": [{}]}]}]}, "resourceSpans[0].schemaUrl must be"),
+    ],
+)
+def test_a_document_of_which_nothing_is_left_is_refused(document: Any, complaint: str) -> None:
     with pytest.raises(MalformedTelemetry) as caught:
-        to_protobuf(TRACE_SERVICE, span(**fields))
-    assert f"resourceSpans[0].scopeSpans[0].{complaint}" in caught.value.detail or complaint in caught.value.detail
+        to_protobuf(TRACE_SERVICE, orjson.dumps(document))
+    assert complaint in caught.value.detail
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b'{"resourceSpans":"\xff"}', b'{"resourceSpans":"\\ud800"}'])
+def test_a_wrong_data_point_is_taken_out_alone() -> None:
+    points = [{"asInt": "1"}, {"asInt": "one"}, {"as_int": 3}]
+    metrics = [
+        {"name": "g", "gauge": {"dataPoints": points}},
+        {"name": "s", "sum": {"data_points": [{"asDouble": "x"}]}},
+    ]
+    body = orjson.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]})
+    converted = to_protobuf(METRICS_SERVICE, body)
+    assert converted.unreadable == 2
+    assert "metrics[0].gauge.dataPoints[1].asInt must be an integer" in converted.fault
+    read = ExportMetricsServiceRequest.FromString(converted.body).resource_metrics[0].scope_metrics[0].metrics
+    assert [point.as_int for point in read[0].gauge.data_points] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"cut \ud83d", "cut \ufffd"),
+        (r"\uDE00 cut", "\ufffd cut"),
+        (r"whole \ud83d\ude00, cut \ud83d", "whole \U0001f600, cut \ufffd"),
+        (r"cut \ud83d, escaped \\ud83d", "cut \ufffd, escaped \\ud83d"),
+        (r"cut twice \ud83d\ud83d\ude00", "cut twice \ufffd\U0001f600"),
+    ],
+)
+def test_half_a_surrogate_pair_becomes_the_replacement_character(written: str, meant: str) -> None:
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"%s"}]}]}]}' % written.encode()
+    request = ExportTraceServiceRequest.FromString(to_protobuf(TRACE_SERVICE, body).body)
+    assert request.resource_spans[0].scope_spans[0].spans[0].name == meant
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b'{"resourceSpans":"\xff"}', b'{"a":"\\ud800'])
 def test_what_is_not_json_is_called_so(body: bytes) -> None:
     with pytest.raises(MalformedTelemetry, match="The body is not JSON"):
         to_protobuf(TRACE_SERVICE, body)
@@ -199,12 +251,21 @@ def test_the_document_must_be_an_object(body: bytes) -> None:
         to_protobuf(TRACE_SERVICE, body)
 
 
-@pytest.mark.parametrize("depth", [60, 300, 5000])
-def test_deep_values_are_refused(depth: int) -> None:
+@pytest.mark.parametrize("depth", [60, 300])
+def test_a_record_with_values_nested_too_deep_is_taken_out(depth: int) -> None:
+    converted = to_protobuf(TRACE_SERVICE, deep_span(depth))
+    assert converted.unreadable == 1
+    assert "nested deeper than 100" in converted.fault
+
+
+def test_a_document_too_deep_to_be_read_is_refused() -> None:
+    with pytest.raises(MalformedTelemetry, match="depth limit"):
+        to_protobuf(TRACE_SERVICE, deep_span(5000))
+
+
+def deep_span(depth: int) -> bytes:
     value = b'{"arrayValue":{"values":[' * depth + b"]}}" * depth
-    body = span(attributes=[{"key": "a", "value": "V"}]).replace(b'"V"', value)
-    with pytest.raises(MalformedTelemetry, match="nested deeper|depth limit"):
-        to_protobuf(TRACE_SERVICE, body)
+    return span(attributes=[{"key": "a", "value": "V"}]).replace(b'"V"', value)
 
 
 def test_unset_histogram_statistics_stay_unset() -> None:
@@ -213,7 +274,7 @@ def test_unset_histogram_statistics_stay_unset() -> None:
             {"name": "h", "histogram": {"dataPoints": [{"count": "2", "sum": 0, "bucketCounts": ["1", 1]}]}}
         ]}]}]}
     )  # fmt: skip
-    request = ExportMetricsServiceRequest.FromString(to_protobuf(METRICS_SERVICE, body))
+    request = ExportMetricsServiceRequest.FromString(to_protobuf(METRICS_SERVICE, body).body)
     point = request.resource_metrics[0].scope_metrics[0].metrics[0].histogram.data_points[0]
     assert point.HasField("sum")
     assert not point.HasField("min")

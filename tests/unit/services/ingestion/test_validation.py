@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from libs.common.errors import PayloadTooLarge, RequestError
+from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import EXPORT_SERVICES, LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
 from services.ingestion.validation import REASONS, Limits, Verdict, validate
@@ -280,3 +281,75 @@ def test_values_nested_too_deep_are_refused() -> None:
         value = value.array_value.values.add()
     with pytest.raises(MalformedTelemetry, match="nested deeper than 100"):
         judge(TRACE_SERVICE, request)
+
+
+def unreadable(kind: str) -> dict[str, Any]:
+    """Fields of a span that does not parse; the marker is replaced after serialising."""
+    if kind == "UTF-8":
+        return {"name": "??"}
+    value: dict[str, Any] = {"string_value": "bottom"}
+    for _ in range(60):
+        value = {"array_value": {"values": [value]}}
+    return {"attributes": [{"key": "deep", "value": value}]}
+
+
+@pytest.mark.parametrize(("kind", "complaint"), [("UTF-8", "name (byte "), ("depth", "nested deeper than 100")])
+@pytest.mark.parametrize("limits", [LIMITS, Limits(max_message_bytes=1000)], ids=["whole", "cut"])
+def test_a_span_that_cannot_be_read_is_taken_out_and_the_others_stay(kind: str, complaint: str, limits: Limits) -> None:
+    good = [{"name": f"good {number}"} for number in range(30)]
+    body = spans(*good[:15], unreadable(kind), *good[15:]).SerializeToString().replace(b"??", b"\xc3\x28")
+    verdict = validate(TRACE_SERVICE, body, limits, NOW)
+    assert [span.name for span in kept_spans(verdict)] == [span["name"] for span in good]
+    assert verdict.rejected == {"unreadable": 1}
+    message = verdict.message(TRACE_SERVICE, limits)
+    assert message.startswith("1 spans rejected (1: cannot be read; the first one: ")
+    assert complaint in message
+
+
+def test_data_points_of_a_metric_that_cannot_be_read_go_and_other_metrics_stay() -> None:
+    request = ExportMetricsServiceRequest()
+    metrics = request.resource_metrics.add().scope_metrics.add().metrics
+    for name in ("??", "fine"):
+        points = metrics.add(name=name).gauge.data_points
+        for value in (1, 2):
+            points.add(as_int=value, time_unix_nano=NOW)
+    verdict = validate(METRICS_SERVICE, request.SerializeToString().replace(b"??", b"\xff\xff"), LIMITS, NOW)
+    assert verdict.rejected == {"unreadable": 2}
+    ((payload, records),) = verdict.payloads
+    kept = ExportMetricsServiceRequest.FromString(payload).resource_metrics[0].scope_metrics[0].metrics
+    assert ([metric.name for metric in kept], records) == (["fine"], 2)
+
+
+def test_too_many_records_to_look_through_are_refused_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_SALVAGED_FIELDS", 20)
+    body = spans(*[{"name": "good"}] * 30, unreadable("UTF-8")).SerializeToString().replace(b"??", b"\xc3\x28")
+    with pytest.raises(MalformedTelemetry, match="is not valid UTF-8"):
+        validate(TRACE_SERVICE, body, LIMITS, NOW)
+
+
+@pytest.mark.parametrize(("resource_bytes", "count"), [(20_000, 1000), (100, 1000), (20_000, 20)])
+def test_rows_are_no_more_than_a_multiple_of_what_is_on_the_bus(resource_bytes: int, count: int) -> None:
+    arguments = {"key": "process.command_args", "value": {"string_value": "x" * resource_bytes}}
+    request = spans(*[{"name": str(number)} for number in range(count)], resource={"attributes": [arguments]})
+    limits = Limits(max_message_bytes=256 * 1024)
+    verdict = judge(TRACE_SERVICE, request, limits)
+    assert not verdict.rejected
+    assert [span.name for span in kept_spans(verdict)] == [str(number) for number in range(count)]
+    assert verdict.records == count
+    for payload, records in verdict.payloads:
+        assert len(payload) <= limits.max_message_bytes
+        assert records * resource_bytes <= limits.max_repetition * len(payload)
+        kept = ExportTraceServiceRequest.FromString(payload)
+        assert all(resource.resource == request.resource_spans[0].resource for resource in kept.resource_spans)
+
+
+def test_more_repetition_than_the_store_can_hold_is_refused() -> None:
+    large = {"attributes": [{"key": "dump", "value": {"string_value": "x" * 50_000}}]}
+    request = spans(*[{}] * 100, resource=large)
+    request.resource_spans.add().scope_spans.add().spans.extend(
+        spans({"name": "neighbour"}).resource_spans[0].scope_spans[0].spans
+    )
+    verdict = judge(TRACE_SERVICE, request, Limits(max_row_bytes=4_000_000))
+    assert verdict.rejected == {"too_much_repetition": 100}
+    assert [span.name for span in kept_spans(verdict)] == ["neighbour"]
+    assert "process.command_args" in verdict.message(TRACE_SERVICE, LIMITS)

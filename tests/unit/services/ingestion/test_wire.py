@@ -146,3 +146,24 @@ def test_faults_of_form(body: bytes, what: str) -> None:
     fault = wire.find_fault(body, ExportTraceServiceRequest.DESCRIPTOR)
     assert fault is not None
     assert what in fault
+
+
+@pytest.mark.parametrize("service", EXPORT_SERVICES, ids=lambda service: service.signal.name)
+@given(data=st.data(), most=st.integers(1, 4))
+def test_spread_repeats_what_lies_beside_and_keeps_every_record(
+    service: ExportService, data: st.DataObject, most: int
+) -> None:
+    request = data.draw(REQUESTS[service.path])
+    parts = wire.spread(request.SerializeToString(), service.record_path, most)
+    assert all(0 < part.records <= most for part in parts)
+    whole = records(service, service.request.FromString(b"".join(part.message for part in parts)))
+    owed = records(service, request)
+    if service is METRICS_SERVICE:  # a metric without data has no record
+        owed = Counter({place: count for place, count in owed.items() if len(place) == 6})
+    assert whole == owed
+    assert sum(part.records for part in parts) == owed.total()
+
+
+def test_parts_are_joined_up_to_a_limit() -> None:
+    parts = [wire.Part(b"x" * size, 1) for size in (4, 4, 4, 20, 1)]
+    assert [(len(part.message), part.records) for part in wire.joined(parts, 10)] == [(8, 2), (4, 1), (20, 1), (1, 1)]

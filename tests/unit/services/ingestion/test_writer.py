@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from libs.common.bus import load_declarations
 from libs.common.clock import SystemClock
-from libs.common.errors import StoreUnavailable
+from libs.common.errors import StoreRejected, StoreUnavailable
 from libs.common.metrics import sample_value
 from libs.common.settings import BusSettings
 from libs.common.testing.memory_bus import MemoryBus
@@ -19,7 +19,7 @@ from services.ingestion.dead_letters import DeadLetters
 from services.ingestion.metrics import WriterMetrics
 from services.ingestion.repository import Rejected
 from services.ingestion.settings import WriterSettings
-from services.ingestion.signals import BY_TOPIC, DEAD_LETTERS_TOPIC
+from services.ingestion.signals import BY_TOPIC, DEAD_LETTERS_TOPIC, Signal
 from services.ingestion.storing import BatchStore
 from services.ingestion.writer import CONSUMER_GROUP
 
@@ -39,13 +39,14 @@ class FlakyStore:
         self.rows: Counter[tuple[int, int]] = Counter()
         self.tokens: set[str] = set()
         self.inserts: list[str] = []
+        self.broken = False
         self._random = random.Random(seed)
         self._faults = faults
 
     async def insert(self, batch: Batch, token: str) -> None:
         await asyncio.sleep(self._random.random() * 0.004)
         poison = [record for record in batch.records if record.value.startswith(b"poison")]
-        if poison:
+        if poison or self.broken:
             raise Rejected("code 444: unknown protobuf format")
         fault = self._random.choice(["lost", "unheard", "hole"]) if self._random.random() < self._faults else None
         if fault == "lost":
@@ -58,6 +59,10 @@ class FlakyStore:
         if fault:
             raise StoreUnavailable("connection reset")
         await asyncio.sleep(self._random.random() * 0.002)
+
+    async def try_statement(self, signal: Signal) -> None:
+        if self.broken:
+            raise StoreRejected(code=47, reason=f"no such column in {signal.table}")
 
     async def stored_rows(self, batch: Batch) -> dict[int, int]:
         found = {o: self.rows[batch.partition, o] for o in range(batch.first, batch.last + 1)}
@@ -157,6 +162,18 @@ async def test_an_unreadable_record_is_set_apart_and_its_neighbours_are_not() ->
     assert headers["tenant"] == b"t"
     assert set(rig.store.rows.values()) == {1}
     assert sample_value(rig.registry, "airis_writer_dead_letters_total", signal="traces") == 1
+
+
+async def test_a_broken_statement_stops_the_writer_and_sets_nothing_apart() -> None:
+    rig = Rig(FlakyStore())
+    rig.store.broken = True
+    await rig.send(*[b"payload"] * 5)
+    with pytest.raises(StoreRejected, match="refused"):
+        await rig.run_until(5)
+    assert rig.bus.records(DEAD_LETTERS_TOPIC) == []
+    rig.store.broken = False
+    await rig.run_until(5)
+    assert set(rig.store.rows.values()) == {1}
 
 
 async def test_a_bus_that_goes_away_is_waited_for() -> None:

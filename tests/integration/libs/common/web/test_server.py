@@ -1,9 +1,12 @@
 """Serving over a real socket: starting, draining, clients that leave."""
 
 import asyncio
+import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +16,7 @@ from starlette.responses import StreamingResponse
 
 from libs.common.metrics import sample_value
 from libs.common.testing import recorded_logs
+from libs.common.web import http_protocol
 from libs.common.web.application import install_web_defaults
 from libs.common.web.disconnect import cancel_on_disconnect
 from libs.common.web.health import Readiness
@@ -64,6 +68,77 @@ class Served:
             self.events.append("cancelled")
             raise
         return "result"
+
+
+@asynccontextmanager
+async def _serving_port(app: FastAPI, **options: Any) -> AsyncIterator[int]:
+    stop, listening = asyncio.Event(), asyncio.get_running_loop().create_future()
+    server = asyncio.create_task(serve(app, "127.0.0.1", 0, stop, listening=listening, **options))
+    async with asyncio.timeout(20):
+        try:
+            yield await listening
+        finally:
+            stop.set()
+            await server
+
+
+async def _exchange(port: int, *pieces: bytes) -> bytes:
+    """Everything the server says until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+_HEAD = b"GET /query HTTP/1.1\r\nHost: test\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status", "error", "advice"),
+    [
+        ([b"no HTTP at all\r\n\r\n"], 400, "invalid-request", "not a valid HTTP/1.1 request"),
+        ([_HEAD + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"], 400, "invalid-request", "not a valid"),
+        ([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], 400, "invalid-request", "gRPC has a port of its own"),
+        ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"], 400, "invalid-request", "Use http://"),
+        ([_HEAD, *[b"X: " + b"x" * 600 + b"\r\n"] * 10], 431, "request-head-too-large", "4096 bytes"),
+        ([b"GET /", *[b"x" * 600] * 10], 431, "request-head-too-large", "4096 bytes"),
+        ([_HEAD], 408, "request-timeout", "0.2 seconds"),
+    ],
+    ids=["garbage", "two lengths", "HTTP/2", "TLS", "endless headers", "endless URL", "unfinished head"],
+)
+async def test_what_no_application_sees_is_refused_with_a_problem(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], status: int, error: str, advice: str
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.2)
+    served = Served()
+    async with _serving_port(served.app, max_head_bytes=4096) as port:
+        head, _, body = (await _exchange(port, *pieces)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/problem+json" in head
+    problem = json.loads(body)
+    assert (problem["status"], problem["type"]) == (status, f"urn:airis:error:{error}")
+    assert advice in problem["detail"]
+    assert sample_value(served.registry, "airis_http_errors_total", service="test", error=error) == 1
+
+
+async def test_a_silent_connection_is_closed_and_a_kept_one_waits_for_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
+    served = Served()
+    async with _serving_port(served.app) as port:
+        assert await _exchange(port) == b""
+        held = asyncio.create_task(_exchange(port, b"GET /held HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"))
+        await served.entered.wait()
+        await asyncio.sleep(0.3)
+        served.go_on.set()
+        assert b'"answer"' in await held
 
 
 @asynccontextmanager
