@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +43,11 @@ def _drained(parts: Stack, options: argparse.Namespace, spans: int, bus: str) ->
     figures: list[float] = []
     shares: list[float] = []
     elapsed: list[float] = []
-    size = 0
+    each = 0.0
     for repeat in range(options.repeats):
-        size = asyncio.run(_fill(parts, spans, options.spans, seed=repeat * 10_000_000 + spans))
-        wanted = asyncio.run(_count(parts)) + options.spans
+        total, size = asyncio.run(_fill(parts, spans, options.spans, seed=repeat * 10_000_000 + spans))
+        each = size / total
+        wanted = asyncio.run(_count(parts)) + total
         writer = parts.start("writer", tested=True)
         pids = (writer, parts.pid("clickhouse"))
         before = [machine.cpu_seconds([pid]) for pid in pids]
@@ -55,7 +55,7 @@ def _drained(parts: Stack, options: argparse.Namespace, spans: int, bus: str) ->
         asyncio.run(_until(parts, wanted))
         elapsed.append(time.monotonic() - started)
         used = [machine.cpu_seconds([pid]) - then for pid, then in zip(pids, before, strict=True)]
-        figures.append(options.spans / sum(used))
+        figures.append(total / sum(used))
         shares.append(100 * used[0] / sum(used))
         parts.stop("writer")
         if (found := asyncio.run(_count(parts))) != wanted:
@@ -64,42 +64,41 @@ def _drained(parts: Stack, options: argparse.Namespace, spans: int, bus: str) ->
     return {
         "bus": bus,
         "spans per record": spans,
-        "bytes per span": round(size / options.spans),
+        "bytes per span": round(each),
         "spans per CPU s": f"{figure['median']:,} ({figure['least']:,} to {figure['most']:,})",
         "of it the writer %": round(sum(shares) / len(shares)),
         "elapsed s": spread(elapsed)["median"],
     }
 
 
-async def _fill(parts: Stack, spans: int, total: int, seed: int) -> int:
-    """Records as the receiver puts them there. Returns the bytes of their values."""
+async def _fill(parts: Stack, spans: int, wanted: int, seed: int) -> tuple[int, int]:
+    """At least `wanted` spans in records as the receiver puts them there. Returns their number and their bytes."""
     clock = SystemClock()
-    size = 0
+    size = total = 0
     async with open_producer(parts.bus, clock) as producer:
-
-        def headers() -> tuple[tuple[str, bytes], ...]:
-            return (
-                (TENANT_HEADER, b"default"),
-                (RECEIVED_AT_HEADER, b"%d" % clock.now_ns()),
-                (RECORDS_HEADER, b"%d" % spans),
+        while total < wanted:
+            # Ten pods' worth of a few seconds: each request holds about `spans`.
+            start = time.time_ns() - 60 * 10**9
+            requests = telemetry.shop_requests(seed, telemetry.PODS * spans, start, 50 * 10**9)
+            seed += 1
+            received = b"%d" % clock.now_ns()
+            await asyncio.gather(
+                *(
+                    producer.send(
+                        TRACES.topic,
+                        payload,
+                        headers=(
+                            (TENANT_HEADER, b"default"),
+                            (RECEIVED_AT_HEADER, received),
+                            (RECORDS_HEADER, b"%d" % count),
+                        ),
+                    )
+                    for payload, count in requests
+                )
             )
-
-        for values in _chunks(spans, total, seed):
-            size += sum(map(len, values))
-            await asyncio.gather(*(producer.send(TRACES.topic, value, headers=headers()) for value in values))
-    return size
-
-
-def _chunks(spans: int, total: int, seed: int) -> Iterator[list[bytes]]:
-    """Different requests, some 10,000 spans at a time."""
-    requests = total // spans
-    step = max(1, 10_000 // spans)
-    for first in range(0, requests, step):
-        count = min(step, requests - first)
-        yield [
-            telemetry.one_service_request(seed + first + number, spans, time.time_ns() - 2 * 10**9)
-            for number in range(count)
-        ]
+            total += sum(count for _, count in requests)
+            size += sum(len(payload) for payload, _ in requests)
+    return total, size
 
 
 async def _count(parts: Stack) -> int:
@@ -126,7 +125,7 @@ def _report_sizes(report: Report, parts: Stack) -> None:
     report.add(
         "Bytes per span on disk, merged",
         tables,
-        "`all indexes and rollups` counts what the materialised views made of the same spans. Real attribute values repeat more "
+        "Below `spans`: what the materialised views made of them. Real attribute values repeat more "
         "than ours: a path, a client address and two random ids per span do not compress.",
     )
     report.add("Where the bytes of `spans` are", columns)

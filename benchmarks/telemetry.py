@@ -150,8 +150,11 @@ def one_service_request(seed: int, spans: int, start: int) -> bytes:
     return _grouped("checkout", seed % PODS, made)
 
 
-def shop_traces(seed: int, traces: int, start: int, length: int) -> bytes:
-    """A request of whole traces of ten spans, one in each service, spread over `length` ns; as a collector sends it."""
+def shop_requests(seed: int, traces: int, start: int, length: int) -> list[tuple[bytes, int]]:
+    """Whole traces of ten spans, one in each service, spread over `length` ns: what each pod's SDK sends of them.
+
+    30 requests, each with the number of its spans, about a third of `traces`. Joined they are one request, as of a collector.
+    """
     dice = random.Random(seed)
     grouped: dict[tuple[int, int], list[bytes]] = {}
     for number in range(traces):
@@ -162,7 +165,7 @@ def shop_traces(seed: int, traces: int, start: int, length: int) -> bytes:
             parent = ids[(place - 1) // 2] if place else b""
             made = _span(dice, trace_id, ids[place], parent, place, at + place * 1_000_000, user, user % 50)
             grouped.setdefault((place, user % PODS), []).append(made)
-    return b"".join(_grouped(SERVICES[place], pod, made) for (place, pod), made in grouped.items())
+    return [(_grouped(SERVICES[place], pod, made), len(made)) for (place, pod), made in grouped.items()]
 
 
 def shop_logs(seed: int, records: int, start: int, length: int) -> bytes:
