@@ -117,7 +117,7 @@ async def _until(parts: Stack, wanted: int) -> None:
         while await _rows(clickhouse) < wanted:
             if time.monotonic() > deadline:
                 raise SystemExit(f"not drained after {_PATIENCE_SECONDS} s")
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.0)  # each count costs the engine some milliseconds
 
 
 def _report_sizes(report: Report, parts: Stack) -> None:

@@ -25,6 +25,8 @@ from libs.embedded.layout import ROOT
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _VARIED_BYTES = 64 * 1024**2
+# A refused sender waits, if not as long as it was told to.
+_REFUSED_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Sent:
     seconds: float
     cpu_seconds: float
     first_refusal: str = ""
+    accepted_in_all: int = 0  # before, while and after it was measured; our own sender only
     statuses: dict[str, int] | None = None
 
     def spans_per_cpu_second(self, spans: int) -> float:
@@ -96,8 +99,10 @@ class _Run:
         self.stopping = False
         self.statuses: collections.Counter[str] = collections.Counter()
         self.refusal = ""
+        self.accepted = 0
 
     def answered(self, status: str, text: str = "") -> None:
+        self.accepted += status == "200"
         if not self.counting:
             return
         self.statuses[status] += 1
@@ -136,6 +141,8 @@ async def _http(run: _Run) -> None:
         if status != "200" and b"retry-after" not in answer.lower():
             status += " without Retry-After"
         run.answered(status, text.decode("utf-8", "replace"))
+        if status != "200":
+            await asyncio.sleep(_REFUSED_SECONDS)
     writer.close()
 
 
@@ -166,7 +173,7 @@ async def _measure(load: Load, requests: list[bytes]) -> Sent:
     run.stopping = True
     await asyncio.gather(*tasks)
     accepted = run.statuses["200"]
-    return Sent(accepted, run.statuses.total() - accepted, seconds, cpu, run.refusal, dict(run.statuses))
+    return Sent(accepted, run.statuses.total() - accepted, seconds, cpu, run.refusal, run.accepted, dict(run.statuses))
 
 
 def main() -> None:
