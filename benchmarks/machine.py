@@ -3,6 +3,8 @@
 import contextlib
 import os
 import platform
+import time
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,16 @@ def leave_tested_core() -> None:
     os.sched_setaffinity(0, OTHERS)
 
 
+def reference_seconds() -> float:
+    """CPU seconds of a fixed piece of work, the best of three: how fast the machine is at the moment."""
+    found = []
+    for _ in range(3):
+        started = time.process_time()
+        zlib.crc32(b"".join(number.to_bytes(4, "little") for number in range(1_000_000)))
+        found.append(time.process_time() - started)
+    return round(min(found), 3)
+
+
 def describe() -> dict[str, Any]:
     """The machine as far as it explains figures, without its name."""
     model = next(
@@ -74,4 +86,5 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         "load_at_start": round(os.getloadavg()[0], 1),
+        "reference": f"{reference_seconds()} s",
     }
