@@ -36,13 +36,13 @@ _TRACE_SEARCHES = {
     "combined": "service=checkout status=error duration>5ms http.route=/r/7",
     "OR over two keys": "(user.id=u17 OR http.route=/r/3) duration>10ms",
     "exists, negated": "NOT exists http.route",
-    "regular expression": 'http.route=~"^/r/7[^0-9]"',
+    "regular expression, none": 'http.route=~"^/r/7[^0-9]"',
     "words in span name": "sendemail status=error",
     "event": "event.name=exception",
 }
 _LOG_SEARCHES = {
     "everything": "",
-    "service, severity": "service=checkout severity>=error",
+    "service, severity": "service=gateway severity>=error",
     "words": '"timed out"',
     "words, rare": '"order 424242"',
     "words, none": "nowhere-to-be-found",
