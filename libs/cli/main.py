@@ -153,19 +153,20 @@ def doctor(
     raise typer.Exit(run_doctor(data_dir.resolve(), port_base, as_json))
 
 
-@app.command()
-def bench(name: Annotated[str, typer.Argument(help="ingest, query, bus; empty for all.")] = "") -> None:
-    """Run the benchmarks and write benchmarks/results/."""
-    scripts = sorted((ROOT / "benchmarks").glob(f"bench_{name or '*'}.py"))
-    if not scripts:
-        names = ", ".join(file.stem.removeprefix("bench_") for file in sorted((ROOT / "benchmarks").glob("bench_*.py")))
-        console.print(f"no benchmark {name!r}; there are: {names}")
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="One of them; empty for all.")] = "",
+) -> None:
+    """Run the benchmarks and write benchmarks/results/. What follows the name goes to the benchmark, see its --help."""
+    known = sorted(file.stem.removeprefix("bench_") for file in (ROOT / "benchmarks").glob("bench_*.py"))
+    if name and name not in known:
+        console.print(f"no benchmark {name!r}; there are: {', '.join(known)}")
         raise typer.Exit(1)
-    for script in scripts:
-        console.rule(script.stem)
-        if subprocess.run(
-            [sys.executable, str(script)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
-        ).returncode:
+    for one in [name] if name else known:
+        console.rule(one)
+        command = [sys.executable, "-m", f"benchmarks.bench_{one}", *context.args]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
             raise typer.Exit(1)
 
 

@@ -42,7 +42,7 @@ class BatchStore:
                 if uncertain:
                     await self._fill_holes(batch)
             except Rejected as rejected:
-                await self._set_apart(batch, rejected)
+                await self._set_apart(batch, rejected, uncertain=uncertain)
                 return
             except Unavailable as error:
                 # The insert may have happened although its answer did not arrive.
@@ -84,11 +84,11 @@ class BatchStore:
             log.error("rows in the store differ from rows sent", token=batch.token, offsets=partial[:20])
             self._metrics.unreconciled.labels(signal=batch.signal.name).inc(len(partial))
 
-    async def _set_apart(self, batch: Batch, rejected: Rejected) -> None:
+    async def _set_apart(self, batch: Batch, rejected: Rejected, *, uncertain: bool) -> None:
         """Find the records the store cannot read and let the others through."""
         if len(batch.records) > 1:
             for half in batch.halves():
-                await self.put(half, uncertain=False)
+                await self.put(half, uncertain=uncertain)
             return
         record = batch.records[0]
         plain = normalised(batch.signal, record)

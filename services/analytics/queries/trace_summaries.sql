@@ -25,5 +25,11 @@ SELECT
     countIf(is_match) AS matched_count,
     sumMap([toString(service)], [toUInt64(1)]) AS service_spans,
     sumMap([toString(service)], [toUInt64(status_code = 2)]) AS service_errors
-FROM (SELECT *, (trace_id, parent_span_id) IN (SELECT trace_id, span_id FROM members) AS is_child FROM members)
+FROM (
+    -- Each span once under its own id and once under its parent's; where the two meet, the parent is in the trace. A second look
+    -- at `members` would read the store twice.
+    SELECT *, max(is_own) OVER (PARTITION BY trace_id, id) AS is_child
+    FROM (SELECT *, arrayJoin([(span_id, true), (parent_span_id, false)]) AS entry, entry.1 AS id, entry.2 AS is_own FROM members)
+)
+WHERE NOT is_own
 GROUP BY trace_id

@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from libs.common import bus
 from libs.common.bus import Position, TopicPartition
 from libs.common.bus.redis_streams.codec import pack
-from libs.common.bus.redis_streams.connection import connect
+from libs.common.bus.redis_streams.connection import connect, topic_key
 from libs.common.clock import SystemClock
 from libs.common.errors import BusUnavailable
 from libs.common.settings import BusSettings
@@ -46,6 +46,18 @@ async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(ow
     assert not history.unknown, "a restart of less than the timeout is not seen by senders"
     async with bus.open_consumer(config, group(), [topic.topic], None, CLOCK) as consumer:
         history.check(await read_everything(consumer))
+
+
+async def test_what_waits_in_memory_is_compressed_unless_asked_otherwise(own_redis_server: RedisServer) -> None:
+    sizes = {}
+    for compression in ({}, {"compression": "none"}):
+        config = settings(own_redis_server, **compression)
+        topic = declaration(partitions=1, groups=(group(),))
+        await bus.ensure_topics(config, [topic])
+        async with bus.open_producer(config, CLOCK) as producer, connect(config) as connection:
+            await producer.send(topic.topic, b"span" * 10_000)
+            sizes[bool(compression)] = int(await connection.client.hget(topic_key(topic.topic), "held") or 0)
+    assert sizes[False] * 10 < sizes[True]
 
 
 async def test_consumer_reads_on_across_restarts(own_redis_server: RedisServer) -> None:
