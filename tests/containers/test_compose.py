@@ -86,10 +86,11 @@ def test_no_container_runs_as_root_or_can_write_to_its_image(stack: Stack) -> No
         assert "no-new-privileges:true" in container["HostConfig"]["SecurityOpt"], service
 
 
-def test_only_gateway_and_receiver_are_published_and_only_on_loopback() -> None:
+def test_only_gateway_and_receiver_are_published_and_only_on_loopback(build_environment: dict[str, str]) -> None:
     # The file as it stands, without this module's way into the store.
-    asked = {"AIRIS_BASE_IMAGE": "none", **variables(Secrets.make())}
-    services = json.loads(Compose("airis-asked", asked)("--profile", "demo", "config", "--format", "json"))["services"]
+    services = json.loads(Compose("airis-asked", build_environment)("--profile", "demo", "config", "--format", "json"))[
+        "services"
+    ]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert published.keys() == {"gateway", "receiver"}
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
