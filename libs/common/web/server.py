@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 # Below the process's drain timeout, so that the lifespan has time to close after the last request.
 GRACEFUL_SECONDS = 20
+# Longer than clients keep a connection they do not use (5 to 60 s), so that it is the client that closes it: a request sent
+# into a connection that the server closes at that moment is lost. Batching exporters pause for exactly uvicorn's default.
+KEEP_ALIVE_SECONDS = 75
 # Browsers and proxies stop at 8 to 16 KiB a header.
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -75,6 +78,7 @@ async def serve(
         access_log=False,  # our middleware writes a better line
         server_header=False,
         proxy_headers=False,  # a client must not choose the address we log
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
     server = _Server(config, on_listening)

@@ -49,6 +49,7 @@ CREATE TABLE airis.metric_points
     `resource_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     `resource_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     `resource_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
+    `resource_entity_refs` Array(String) CODEC(ZSTD(1)),
     `resource_schema_url` LowCardinality(String),
     `scope_name` LowCardinality(String),
     `scope_version` LowCardinality(String),

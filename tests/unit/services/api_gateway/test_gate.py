@@ -176,7 +176,7 @@ async def test_what_is_no_key_id_is_said_to_be_none(gateway: GatewayUnderTest, k
         ("/api/v1/api-keys", "PATCH", "GET, POST"),
         ("/api/v1/api-keys/aaaaaaaaaaaa", "GET", "DELETE"),
         ("/api/v1/auth/sign-in", "GET", "POST"),
-        ("/v1/traces", "GET", "POST"),
+        ("/v1/traces", "GET", "OPTIONS, POST"),
         ("/", "POST", "GET, HEAD"),
     ],
 )

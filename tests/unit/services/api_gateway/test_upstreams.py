@@ -44,7 +44,7 @@ def test_only_the_receiver_gets_the_clients_own_authorization() -> None:
         route = route_of(path)
         assert route is not None
         assert route.keeps_authorization == (route.service == "receiver")
-        assert route.methods == (frozenset({"POST"}) if route.service == "receiver" else READ_METHODS)
+        assert route.methods == (frozenset({"POST", "OPTIONS"}) if route.service == "receiver" else READ_METHODS)
 
 
 async def test_each_upstream_has_connections_of_its_own_and_nothing_of_the_environment(monkeypatch) -> None:

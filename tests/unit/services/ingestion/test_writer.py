@@ -62,7 +62,7 @@ class FlakyStore:
 
     async def try_statement(self, signal: Signal) -> None:
         if self.broken:
-            raise StoreRejected(code=47, reason=f"no such column in {signal.table}")
+            raise StoreRejected(code=47, reason=f"no such column in the table of {signal.name}")
 
     async def stored_rows(self, batch: Batch) -> dict[int, int]:
         found = {o: self.rows[batch.partition, o] for o in range(batch.first, batch.last + 1)}
