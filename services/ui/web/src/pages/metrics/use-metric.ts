@@ -28,7 +28,8 @@ export function useMetric(name: string, service: string): Metric {
     if (wanted) void fetchNextPage();
   }, [wanted, pages, fetchNextPage]);
   const first = loaded?.pages[0];
-  const cursor = loaded?.pages.at(-1)?.next_cursor ?? null;
+  // What is still on its way is not missing.
+  const cursor = wanted || isFetchingNextPage ? null : (loaded?.pages.at(-1)?.next_cursor ?? null);
   const data = useMemo(() => first && { ...first, series: joined(items), next_cursor: cursor }, [first, items, cursor]);
   return { data, error, isPending, retry: () => void refetch() };
 }
