@@ -133,9 +133,13 @@ function drawCells(plot: uPlot, { timesMs, stepMs, counts, errorCounts }: HeatMa
       ctx.fillRect(left, top, width, height);
       const errors = errorCounts?.[row]?.[column] ?? 0;
       if (errors === 0) continue;
+      // A strip at the foot as high as the share that failed; below its least height it fades instead.
+      const share = errors / count;
+      const strip = Math.max(Math.min(2 * ratio, height), Math.round(height * share));
+      ctx.globalAlpha = 0.3 + 0.7 * Math.min(1, (share * height) / strip);
       ctx.fillStyle = failed;
-      const share = Math.max(2 * ratio, Math.round(height * (errors / count)));
-      ctx.fillRect(left, top + height - share, width, share);
+      ctx.fillRect(left, top + height - strip, width, strip);
+      ctx.globalAlpha = 1;
     }
   }
   ctx.restore();

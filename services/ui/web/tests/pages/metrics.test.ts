@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MetricData, MetricPoint, MetricSeries, MetricShape } from "../../src/api/types";
 import { MAX_LINES, heatMetric, plotMetric } from "../../src/pages/metrics/plot";
+import { joined } from "../../src/pages/metrics/use-metric";
 import { mergeBuckets, pointBuckets, quantile, samples } from "../../src/pages/metrics/points";
 
 const T0 = 1_700_000_000_000;
@@ -96,6 +97,15 @@ describe("quantile", () => {
       { lower: 4, upper: 8, count: 3 },
     ]);
     expect(mergeBuckets([some, some]).map(({ count }) => count)).toEqual([2, 4, 2, 6]);
+  });
+});
+
+describe("joined", () => {
+  it("puts a series together that the page's end cut, and keeps others apart", () => {
+    const [a, b] = [point(1, { as_int: "1" }), point(2, { as_int: "2" })];
+    const pages = [series([a], { host: "a" }), series([a], { host: "b" }), series([b], { host: "b" }), series([b], { host: "c" })];
+    expect(joined(pages).map(({ attributes, points }) => [attributes.host, points.length])).toEqual([["a", 1], ["b", 2], ["c", 1]]);
+    expect(pages[1]?.points).toHaveLength(1);
   });
 });
 

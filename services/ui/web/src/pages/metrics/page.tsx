@@ -18,6 +18,7 @@ import { Empty, ErrorState, SkeletonRows } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
 import { heatMetric, isHistogram, plotMetric } from "./plot";
 import { isRate } from "./points";
+import { useMetric } from "./use-metric";
 
 const ALL_TOGETHER = "*";
 const EACH_SERIES = "-";
@@ -111,9 +112,9 @@ function Chart({ name, service, shapes }: { name: string; service: string; shape
   const { metrics } = useMessages();
   const asked = useParam("group");
   const setParams = useSetParams();
-  const query = useTimedQuery<MetricData>(`/api/v1/metrics/${encodeURIComponent(name)}`, { service });
+  const { data, error, isPending, retry } = useMetric(name, service);
   const keys = ["service", ...new Set(shapes.flatMap(({ attributes }) => attributes))];
-  const group = asked || (query.data ? usualGroup(query.data) : EACH_SERIES);
+  const group = asked || (data ? usualGroup(data) : EACH_SERIES);
   return (
     <section className="card">
       <div className="card-head">
@@ -135,13 +136,13 @@ function Chart({ name, service, shapes }: { name: string; service: string; shape
       </div>
       <div className="card-body">
         {shapes[0]?.description && <p className="card-note muted">{shapes[0].description}</p>}
-        {query.isPending && <SkeletonRows rows={6} />}
-        {query.error && <ErrorState error={query.error} onRetry={() => void query.refetch()} />}
-        {query.data &&
-          (query.data.series.length === 0 ? (
+        {isPending && <SkeletonRows rows={6} />}
+        {error && <ErrorState error={error} onRetry={retry} />}
+        {data &&
+          (data.series.length === 0 ? (
             <Empty icon="metrics" title={metrics.noPoints} detail={metrics.noPointsDetail} />
           ) : (
-            <Drawn data={query.data} group={group} />
+            <Drawn data={data} group={group} />
           ))}
       </div>
     </section>

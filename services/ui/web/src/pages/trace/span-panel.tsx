@@ -42,7 +42,7 @@ export function SpanPanel({ row, traceStart, onClose }: { row: Row; traceStart: 
       {span.status.code === "ERROR" && (
         <p className="note note-error">
           <Icon name="error" />
-          {span.status.message || trace.status}
+          {span.status.message || trace.statusNames.ERROR}
         </p>
       )}
       <section className="section">
