@@ -38,7 +38,8 @@ async def test_the_same_question_again_is_answered_from_the_cache(
     assert source(other) == "store"
     async with Redis.from_url(redis_settings.url) as redis:
         keys = [key async for key in redis.scan_iter("airis:analytics:*")]
-        assert {await redis.ttl(key) for key in keys} <= {4, 5}
+        # Below zero: gone since it was listed.
+        assert all([await redis.pttl(key) <= 1000 for key in keys])
 
 
 async def test_closed_ranges_are_kept_longer(analytics: Analytics, redis_settings: RedisSettings) -> None:

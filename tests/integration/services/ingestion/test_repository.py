@@ -1,11 +1,16 @@
 """What the writer asks of the store, on a real engine: each batch once, and a true account of what is there."""
 
+from dataclasses import replace
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from libs.common.bus.protocol import Record
 from libs.common.clickhouse import ClickHouse
+from libs.common.errors import StoreRejected
 from services.ingestion.batch import Batch
+from services.ingestion.payload import normalised
 from services.ingestion.repository import Rejected, TelemetryRepository
 from services.ingestion.signals import LOGS, METRICS, RECEIVED_AT_HEADER, TENANT_HEADER, TRACES, Signal
 from tests.fixtures.telemetry import create_schema
@@ -46,3 +51,36 @@ async def test_what_cannot_be_decoded_is_told_from_a_store_that_is_away(clickhou
     broken = Record(TRACES.topic, 0, 1, None, b"\x0a\xff", ((TENANT_HEADER, b"t1"),), NOW // 10**6)
     with pytest.raises(Rejected):
         await TelemetryRepository(clickhouse).insert(Batch(TRACES, 0, (broken,)), "token")
+
+
+async def test_protobuf_that_the_stores_reader_refuses_is_stored_once_it_is_written_anew(
+    clickhouse: ClickHouse,
+) -> None:
+    """In protobuf the last member of a oneof counts, and a message may come in pieces; the store takes neither."""
+    await create_schema(clickhouse)
+    repository = TelemetryRepository(clickhouse)
+    plain = record(1, 1)
+    attribute = KeyValue(key="twice").SerializeToString() + b"\x12\x04\x0a\x00\x18\x07"  # value: "", then 7
+    span = bytes([0x4A, len(attribute)]) + attribute
+    scoped = bytes([0x12, len(span)]) + span
+    pieces = bytes([0x0A, len(scoped) + 2, 0x12, len(scoped)]) + scoped
+    odd = replace(plain, value=plain.value + pieces)
+    with pytest.raises(Rejected):
+        await repository.insert(Batch(TRACES, 3, (odd,)), "as sent")
+    anew = normalised(TRACES, odd)
+    assert anew is not None
+    await repository.insert(Batch(TRACES, 3, (anew,)), "anew")
+    rows = await clickhouse.query("SELECT attributes_int FROM spans WHERE trace_id = '' AND bus_offset = 1")
+    assert [row["attributes_int"] for row in rows] == [{"twice": 7}]
+
+
+async def test_an_insert_of_nothing_tells_whether_the_statement_is_at_fault(clickhouse: ClickHouse) -> None:
+    await create_schema(clickhouse)
+    repository = TelemetryRepository(clickhouse)
+    for signal in (TRACES, LOGS, METRICS):
+        await repository.try_statement(signal)
+    await clickhouse.command("ALTER TABLE logs DROP COLUMN resource_entity_refs")
+    await repository.try_statement(TRACES)
+    with pytest.raises(StoreRejected):
+        await repository.try_statement(LOGS)
+    assert await clickhouse.query("SELECT * FROM spans") == []
