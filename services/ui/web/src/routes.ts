@@ -1,6 +1,4 @@
-/** Addresses of the pages. services/ui/settings of the server lists the first segments too; a test compares the two. */
-
-export const APP_ROUTES = ["services", "traces", "logs", "metric-explorer", "sign-in"] as const;
+/** Addresses of the pages. */
 
 export const paths = {
   services: "/services",
