@@ -21,11 +21,10 @@ from typing import Any
 import httpx
 
 from benchmarks import machine
-from benchmarks.engines import airis, product
+from benchmarks.engines import airis, free_port_base, product
 from benchmarks.report import RESULTS, Report
 from benchmarks.sender import Load, Sent, send
 from libs.cli.installation import Running, running
-from libs.common.testing import free_port
 
 _SPANS_OF_REQUEST = 500
 _MIB = 2**20
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def _starts(report: Report, data_dir: Path, repeats: int) -> None:
-    base = str(free_port())
+    base = str(free_port_base())
     rows = []
     for number in range(repeats + 1):
         started = time.monotonic()

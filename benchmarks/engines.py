@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
 from benchmarks import machine
+from libs.cli.installation import occupied
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.testing import free_port
 from libs.embedded.health import Check, first_problem
@@ -219,10 +220,15 @@ def airis(*arguments: str) -> None:
         raise SystemExit(f"airis {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
 
 
+def free_port_base() -> int:
+    """For `airis up`: a base below the ports that the system gives to outgoing connections, with all of its ports free."""
+    return next(base for base in range(20_000, 32_000, 100) if not occupied(Ports.from_base(base)))
+
+
 @contextlib.contextmanager
 def product(data_dir: Path, *, demo: bool = False) -> Iterator[dict[str, Any]]:
     """The whole product as `airis up` starts it; yields its run.json."""
-    airis("up", "--data-dir", str(data_dir), "--port-base", str(free_port()), "--demo" if demo else "--no-demo")
+    airis("up", "--data-dir", str(data_dir), "--port-base", str(free_port_base()), "--demo" if demo else "--no-demo")
     try:
         yield json.loads((data_dir / "run.json").read_text())
     finally:
