@@ -1,12 +1,12 @@
 """What a span costs from the sender to the store, and how soon it can be found.
 
-    python -m benchmarks.bench_ingest [--collector PATH] [--sender PATH] [--only accept,drain,size,fresh]
+    python -m benchmarks.bench_ingest [--collector PATH] [--sender PATH] [--only accept,drain,fresh]
 
 Method: CPU seconds from /proc, not elapsed time, because other work shares the machine. `accept`: the receiver alone on the first
 core, sender, broker and engines on the second; answers come only when the bus has the request durably (Kafka acks=all, Redis
 AOF with fsync). The OpenTelemetry Collector (otlp -> kafka, acks=all, no queue) is measured in turn with ours in the same run,
-against the same broker, with the same sender. `drain`: a topic is filled first, then one writer empties it. `size`: the spans of
-`drain` after merging. `fresh`: the official Python SDK exports one span; the clock runs from the call of its exporter until trace
+against the same broker, with the same sender. `drain`: a topic is filled first, then one writer empties it; what it stored is
+merged and weighed. `fresh`: the official Python SDK exports one span; the clock runs from the call of its exporter until trace
 search through the gateway returns the span.
 """
 
@@ -22,14 +22,14 @@ from benchmarks.ingest_drain import measure_drain
 from benchmarks.ingest_fresh import measure_fresh
 from benchmarks.report import RESULTS, Report
 
-SECTIONS = ("accept", "drain", "fresh")
+SECTIONS = {"accept": measure_accept, "drain": measure_drain, "fresh": measure_fresh}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--collector", type=Path, help="binary of the OpenTelemetry Collector to measure beside ours")
     parser.add_argument("--sender", type=Path, help="a faster sender than ours, see README")
-    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {', '.join(SECTIONS)}; writes no result")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {', '.join(SECTIONS)}")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement of `accept`")
     parser.add_argument("--spans", type=int, default=1_000_000, help="in the topic for `drain`")
@@ -48,16 +48,12 @@ def main() -> None:
     machine.leave_tested_core()
     folder = Path(tempfile.mkdtemp(prefix="airis-bench-", dir=options.work))
     try:
-        if "accept" in wanted:
-            measure_accept(report, options, folder)
-        if "drain" in wanted:
-            measure_drain(report, options, folder)
-        if "fresh" in wanted:
-            measure_fresh(report, options, folder)
+        for name, measure in SECTIONS.items():
+            if name in wanted:
+                measure(report, options, folder)
+                report.write(options.out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if set(wanted) >= set(SECTIONS):
-        report.write(options.out)
 
 
 if __name__ == "__main__":

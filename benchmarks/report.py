@@ -27,22 +27,25 @@ class Report:
 
     def add(self, heading: str, rows: Sequence[Row], note: str = "") -> None:
         """A table. Shown at once, so that a run that ends early has said what it knew."""
-        self.tables[heading] = {"note": note, "rows": list(rows)}
+        self.tables[heading] = {"note": note, "run_with": self.options, "rows": list(rows)}
         print(f"\n## {heading}\n\n{_table(rows)}\n{note}", flush=True)
 
     def write(self, folder: Path = RESULTS) -> None:
-        """Both files; a second run on the same day replaces them."""
+        """Both files. A second run on the same day replaces the tables it made and keeps the others."""
         folder.mkdir(exist_ok=True)
         stem = f"{self.at[:10]}-{self.name}"
+        earlier = folder / f"{stem}.json"
+        if earlier.exists():
+            self.tables = json.loads(earlier.read_text("utf-8"))["tables"] | self.tables
         (folder / f"{stem}.json").write_text(json.dumps(vars(self), indent=1, ensure_ascii=False) + "\n", "utf-8")
         (folder / f"{stem}.md").write_text(self._markdown(), "utf-8")
 
     def _markdown(self) -> str:
         facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in self.machine.items())
-        options = ", ".join(f"{name} {value}" for name, value in self.options.items())
-        parts = [f"# {self.name}, {self.at[:10]}", self.method, f"Machine: {facts}.", f"Run with: {options}."]
+        parts = [f"# {self.name}, {self.at[:10]}", self.method, f"Machine: {facts}."]
         for heading, table in self.tables.items():
-            parts += [f"## {heading}", _table(table["rows"]), *filter(None, [table["note"]])]
+            options = ", ".join(f"{name} {value}" for name, value in table["run_with"].items())
+            parts += [f"## {heading}", _table(table["rows"]), *filter(None, [table["note"]]), f"Run with: {options}."]
         return "\n\n".join(parts) + "\n"
 
 
