@@ -1,6 +1,6 @@
 """What the whole product takes on one machine: memory idle, with the demo and under load; seconds to start; what a flood does.
 
-    python -m benchmarks.bench_footprint [--load-seconds 60] [--rate 0]
+    python -m benchmarks.bench_footprint [--only starts,idle,load] [--load-seconds 60]
 
 Method: `airis up` in an empty folder, `airis down`, and `airis up` again (the warm start: installed, web UI built, data there). Memory
 is PSS from /proc summed over all processes, the supervisor's included; pages that processes share are counted once. Idle is
@@ -36,38 +36,53 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0, help="spans a second; 0 as fast as answers come")
     parser.add_argument("--idle-seconds", type=float, default=120, help="from start to the look at idle memory")
     parser.add_argument("--repeats", type=int, default=3, help="warm starts")
+    parser.add_argument("--only", default=",".join(SECTIONS), help=f"some of {', '.join(SECTIONS)}")
     parser.add_argument("--work", type=Path, help="folder for the data; a temporary one by default")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    shown = {"load seconds": options.load_seconds, "rate": options.rate or "as fast as answers come"}
+    shown = {
+        "idle seconds": options.idle_seconds,
+        "load seconds": options.load_seconds,
+        "rate": options.rate or "as fast as answers come",
+    }
     report = Report("footprint", " ".join((__doc__ or "").split("Method: ")[1].split()), shown)
     folder = Path(tempfile.mkdtemp(prefix="airis-bench-", dir=options.work))
     try:
-        _starts(report, folder / "product", options.repeats)
-        rows = []
-        for name, demo in (("idle", False), ("with the demo", True)):
-            with product(folder / "product", demo=demo):
-                time.sleep(options.idle_seconds)
-                rows.append(_memory(name, _present(folder / "product")))
-        report.add("Memory, MiB (PSS)", rows, "Target: less than 1,500 idle.")
-        with product(folder / "loaded") as run:
-            _flood(report, options, folder / "loaded", run)
+        for name, measure in SECTIONS.items():
+            if name in options.only.split(","):
+                measure(report, options, folder / name)
+                report.write(options.out)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    report.write(options.out)
 
 
-def _starts(report: Report, data_dir: Path, repeats: int) -> None:
+def _idle(report: Report, options: argparse.Namespace, data_dir: Path) -> None:
+    rows = []
+    for name, demo in (("idle", False), ("with the demo", True)):
+        with product(data_dir, demo=demo):
+            time.sleep(options.idle_seconds)
+            rows.append(_memory(name, _present(data_dir)))
+    report.add("Memory, MiB (PSS)", rows, "Target: less than 1,500 idle.")
+
+
+def _starts(report: Report, options: argparse.Namespace, data_dir: Path) -> None:
     base = str(free_port_base())
     rows = []
-    for number in range(repeats + 1):
+    for number in range(options.repeats + 1):
         started = time.monotonic()
         airis("up", "--data-dir", str(data_dir), "--port-base", base, "--no-demo")
         up = time.monotonic() - started
+        cpu = machine.cpu_seconds(_pids(_present(data_dir)).values())
         airis("down", "--data-dir", str(data_dir))
         down = time.monotonic() - started - up
-        rows.append({"start": "warm" if number else "first", "up s": round(up, 1), "down s": round(down, 1)})
-    report.add("Seconds to start and to stop", rows, "Until everything answers. Target: a warm start in 15 s.")
+        name = "warm" if number else "first"
+        rows.append({"start": name, "up s": round(up, 1), "of CPU": round(cpu, 1), "down s": round(down, 1)})
+    report.add(
+        "Seconds to start and to stop",
+        rows,
+        "Until everything answers; `of CPU` is what the product's processes used by then, on all cores together. Target: a warm "
+        "start in 15 s on a machine with nothing else to do.",
+    )
 
 
 def _present(data_dir: Path) -> Running:
@@ -85,6 +100,11 @@ def _pids(present: Running) -> dict[str, int]:
 def _memory(name: str, present: Running) -> dict[str, Any]:
     each = {process: machine.memory_bytes([pid])[0] // _MIB for process, pid in _pids(present).items()}
     return {"state": name, **each, "total": sum(each.values())}
+
+
+def _load(report: Report, options: argparse.Namespace, data_dir: Path) -> None:
+    with product(data_dir) as run:
+        _flood(report, options, data_dir, run)
 
 
 def _flood(report: Report, options: argparse.Namespace, data_dir: Path, run: dict[str, Any]) -> None:
@@ -162,6 +182,8 @@ def _count(client: httpx.Client) -> int:
 def _sum(heat_map: dict[str, Any]) -> int:
     return sum(sum(row) for row in heat_map["counts"])
 
+
+SECTIONS = {"starts": _starts, "idle": _idle, "load": _load}
 
 if __name__ == "__main__":
     main()
