@@ -156,6 +156,7 @@ async def _grpc(run: _Run) -> None:
                 await export(next(run.next_request), metadata=metadata)
             except grpc.aio.AioRpcError as error:
                 run.answered(error.code().name, error.details() or "")
+                await asyncio.sleep(_REFUSED_SECONDS)
             else:
                 run.answered("200")
 
