@@ -3,6 +3,7 @@
 `python -m benchmarks.bench_validation`
 """
 
+import argparse
 import random
 import statistics
 import time
@@ -48,6 +49,7 @@ def median_seconds(work: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     now = time.time_ns()
     body, limits = request(now), Limits()
     parse = median_seconds(lambda: ExportTraceServiceRequest.FromString(body))
