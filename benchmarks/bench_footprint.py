@@ -4,7 +4,7 @@
 
 Method: `airis up` in an empty folder, `airis down`, and `airis up` again (the warm start: installed, web UI built, data there). Memory
 is PSS from /proc summed over all processes, the supervisor's included; pages that processes share are counted once. Idle is
-two minutes after the start with nobody asking; with the demo likewise. Under load our sender sends different requests over eight
+`--idle-seconds` after the start with nobody asking; with the demo likewise. Under load our sender sends different requests over eight
 connections as fast as answers come, or at `--rate`; refusals must carry Retry-After, and when it is over and the bus is empty, the
 store must hold as many spans as were acknowledged. (A refused request may be in the store, as at-least-once allows.)
 """
