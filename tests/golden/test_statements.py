@@ -112,5 +112,5 @@ async def _rows(clickhouse: ClickHouse, case: Case, *, sql: str | None = None) -
 
 async def _ingest(clickhouse: ClickHouse, case: Case, run: dict[str, Any]) -> None:
     service = next(service for service in EXPORT_SERVICES if service.signal.insert == case.statement)
-    request = service.request.FromString(to_protobuf(service, case.request.read_bytes()))
+    request = service.request.FromString(to_protobuf(service, case.request.read_bytes()).body)
     await store(clickhouse, [request], received_at=run["received_at"], tenant=run["tenant"], first_offset=run["offset"])

@@ -8,6 +8,7 @@ import pytest
 from libs.common.redis_client import open_redis
 from libs.common.settings import ClickHouseSettings, RedisSettings
 from libs.common.testing import FakeClock
+from services.api_gateway.settings import GatewaySettings
 from tests.fixtures.gateway import GatewayUnderTest, gateway_on_fakes, gateway_over, open_control_plane
 
 
@@ -20,10 +21,18 @@ def engines(request: pytest.FixtureRequest) -> tuple[ClickHouseSettings, RedisSe
 
 
 @pytest.fixture
-async def gateway(engines: tuple[ClickHouseSettings, RedisSettings] | None) -> AsyncIterator[GatewayUnderTest]:
+def gateway_settings() -> GatewaySettings:
+    """What a test may parametrize."""
+    return GatewaySettings()
+
+
+@pytest.fixture
+async def gateway(
+    engines: tuple[ClickHouseSettings, RedisSettings] | None, gateway_settings: GatewaySettings
+) -> AsyncIterator[GatewayUnderTest]:
     """A gateway without tenants, users or keys."""
     if engines is None:
-        async with gateway_on_fakes() as running:
+        async with gateway_on_fakes(gateway_settings) as running:
             yield running
         return
     clickhouse_settings, redis_settings = engines
@@ -32,6 +41,6 @@ async def gateway(engines: tuple[ClickHouseSettings, RedisSettings] | None) -> A
     async with (
         open_control_plane(clickhouse_settings) as clickhouse,
         open_redis(redis_settings) as redis,
-        gateway_over(clickhouse=clickhouse, redis=redis, clock=clock) as running,
+        gateway_over(clickhouse=clickhouse, redis=redis, clock=clock, gateway=gateway_settings) as running,
     ):
         yield running
