@@ -313,6 +313,14 @@ interface SpanRowProps {
   onFold: (index: number, closed: boolean) => void;
 }
 
+/** Behind the bar or before it, whichever has more room; inside when neither side has any. Per cent of the row. */
+function labelPlace(left: number, right: number): { inside: boolean; style: CSSProperties } {
+  const behind = 100 - right;
+  if (Math.max(left, behind) < 12) return { inside: true, style: { right: `${Math.max(0, behind)}%` } };
+  const style = behind >= 18 || behind >= left ? { left: `${Math.max(0, right)}%` } : { right: `${Math.min(100, 100 - left)}%` };
+  return { inside: false, style };
+}
+
 const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
   const { row, index, slot, folded, selected, matched, critical, start, end, onSelect, onFold } = props;
   const { trace } = useMessages();
@@ -321,8 +329,7 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
   const left = share(row.start - start);
   const right = left + share(Math.max(row.duration, 0));
   const oddity = row.oddities[0];
-  // The label stands where there is room: behind the bar, or before it when that is past the middle.
-  const label: CSSProperties = right < 82 ? { left: `${Math.max(0, right)}%` } : { right: `${Math.min(100, 100 - left)}%` };
+  const place = labelPlace(left, right);
   return (
     <div
       className="waterfall-row"
@@ -379,7 +386,7 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
             style={cssVars({ "--left": `${share(segment.start - start)}%`, "--width": `${share(segment.end - segment.start)}%` })}
           />
         ))}
-        <span className="waterfall-label" style={label}>
+        <span className={place.inside ? "waterfall-label waterfall-label-inside" : "waterfall-label"} style={place.style}>
           {formatDuration(row.duration)}
         </span>
       </span>
