@@ -59,7 +59,9 @@ def literal(value: Value) -> Literal:
 
 
 def duration_nano(value: Value) -> int:
-    """A duration such as 200ms, 1.5s or 1m30s in nanoseconds. Raises InvalidQuery."""
+    """A duration such as 200ms, 1.5s, 1m30s or 0 in nanoseconds. Raises InvalidQuery."""
+    if value.text == "0":  # the only number that says the same in every unit
+        return 0
     pieces = list(_DURATION.finditer(value.text))
     if not pieces or "".join(piece.group() for piece in pieces) != value.text:
         raise InvalidQuery(

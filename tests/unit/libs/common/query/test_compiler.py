@@ -26,6 +26,7 @@ def sql(text: str, signal: Signal = Signal.TRACES) -> tuple[str, list[object]]:
         ("service=a", "service = ?", ["a"]),
         ("resource.service.name=a", "service = ?", ["a"]),
         ("operation!=a", "(name != '' AND name != ?)", ["a"]),
+        ("duration>0", "duration_nano > ?", [0]),
         ("duration>=1m30s", "duration_nano >= ?", [90 * 10**9]),
         ("duration<1.5us", "duration_nano < ?", [1500]),
         ("status=ERROR kind!=server", "(status_code = ? AND kind != ?)", [2, 2]),
