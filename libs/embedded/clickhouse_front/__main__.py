@@ -23,6 +23,7 @@ from libs.common.web.server import GRACEFUL_SECONDS, serve
 from libs.embedded.clickhouse_front.app import Front
 from libs.embedded.clickhouse_front.bodies import Budget
 from libs.embedded.clickhouse_front.configuration import MIB, default_memory_bytes, write_configuration
+from libs.embedded.clickhouse_front.deduplication import forget_lost_parts
 from libs.embedded.clickhouse_front.engine import Engine
 from libs.embedded.clickhouse_front.exchange import Limits, Machine
 from libs.embedded.clickhouse_front.lanes import Lane
@@ -105,6 +106,8 @@ def _open_engine(arguments: argparse.Namespace) -> tuple[Path, Engine]:
     except OSError as error:
         os.close(lock)
         raise EngineUnavailable(f"another process has {path} open; stop it first") from error
+    if forgotten := forget_lost_parts(path):
+        log.warning("a kill came between noting an insert and keeping it; its retry is let in", inserts=forgotten)
     # The engine keeps compiled schemas in __cache__ below where it stands, whatever format_schema_path says.
     os.chdir(path)
     try:
