@@ -129,9 +129,8 @@ def _statements(folder: Path, settings: ClickHouseSettings) -> Iterator[str]:
 def _not_replicated(engine: Engine, folder: Path) -> list[str]:
     try:
         for statement in _statements(folder, _REPLICATED):
-            if statement.startswith(
-                "CREATE"
-            ):  # the only statements that say what a table's engine is, and may run here
+            # The only statements that say what a table's engine is, and may run here.
+            if statement.startswith("CREATE"):
                 engine.run(Job(statement, "Null"))
         return _lines(
             engine,

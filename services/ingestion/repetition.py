@@ -22,7 +22,7 @@ class _Group(NamedTuple):
 
 def repeated_bytes(service: ExportService, request: Any) -> int:
     """Bytes of resource, scope and metric over all records of a request, whose metrics all have data."""
-    return sum(shared * len(records) for shared, records in _GROUPS[service.signal.name](request))
+    return sum(group.repeated for group in _GROUPS[service.signal.name](request))
 
 
 def take_out_largest(service: ExportService, request: Any, limit: int) -> int:
