@@ -185,7 +185,8 @@ async def test_a_failing_stream_is_an_error_async(aclient: AsyncClient) -> None:
             async for _ in stream:
                 pass
 
-    with pytest.raises((DatabaseError, StreamFailureError), match="late failure"):
+    # aiohttp forgets what it has buffered, the reason included, once it sees the connection closed: on a busy machine first.
+    with pytest.raises((DatabaseError, StreamFailureError), match="late failure|connection closed by server"):
         await read()
 
 
