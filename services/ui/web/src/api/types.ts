@@ -107,7 +107,24 @@ export interface Scope {
   dropped_attributes_count: number;
 }
 
-export interface Span {
+/** An entity the resource speaks of, by the keys of the attributes that identify and describe it. */
+export interface EntityRef {
+  schema_url: string;
+  type: string;
+  id_keys: string[];
+  description_keys: string[];
+}
+
+export interface Origin {
+  resource_attributes: Attributes;
+  resource_dropped_attributes_count: number;
+  resource_entity_refs: EntityRef[];
+  resource_schema_url: string;
+  scope: Scope;
+  scope_schema_url: string;
+}
+
+export interface Span extends Origin {
   trace_id: string;
   span_id: string;
   parent_span_id: string;
@@ -126,11 +143,6 @@ export interface Span {
   links: SpanLink[];
   dropped_links_count: number;
   status: { code: StatusCode; message: string };
-  resource_attributes: Attributes;
-  resource_dropped_attributes_count: number;
-  resource_schema_url: string;
-  scope: Scope;
-  scope_schema_url: string;
 }
 
 export interface Trace {
@@ -140,7 +152,7 @@ export interface Trace {
   truncated: boolean;
 }
 
-export interface LogRecord {
+export interface LogRecord extends Origin {
   time_unix_nano: string;
   observed_time_unix_nano: string;
   severity_number: number;
@@ -153,8 +165,6 @@ export interface LogRecord {
   span_id: string;
   event_name: string;
   service: string;
-  resource_attributes: Attributes;
-  scope: Scope;
 }
 
 export interface LogPage {

@@ -25,6 +25,7 @@ export function makeSpan(overrides: Partial<Span> & { start?: number; duration?:
     status: { code: "UNSET", message: "" },
     resource_attributes: {},
     resource_dropped_attributes_count: 0,
+    resource_entity_refs: [],
     resource_schema_url: "",
     scope: { name: "", version: "", attributes: {}, dropped_attributes_count: 0 },
     scope_schema_url: "",

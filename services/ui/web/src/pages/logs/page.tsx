@@ -17,7 +17,8 @@ import { paths } from "../../routes";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
-import { Pair, Pairs } from "../../ui/pairs";
+import { AttributeSection, OriginSections } from "../../ui/origin";
+import { Pair } from "../../ui/pairs";
 import { Select } from "../../ui/select";
 import { ServiceName } from "../../ui/service";
 import { CopyButton, cssVars } from "../../ui/small";
@@ -231,7 +232,7 @@ function LogDetail({ record }: { record: LogRecord }): ReactNode {
         <CopyButton text={text} />
       </div>
       <div className="log-fields">
-        <section>
+        <section className="section">
           <h3>{logs.record}</h3>
           <dl className="pairs">
             <Pair name={logs.time} text={formatNanos(recordTime(record), zone)} />
@@ -242,23 +243,17 @@ function LogDetail({ record }: { record: LogRecord }): ReactNode {
             <Pair name={logs.severity} text={record.severity_text} />
             <Pair name={logs.severityNumber} text={String(record.severity_number)} />
             <Pair name={logs.flags} text={`0x${record.flags.toString(16)}`} />
-            <Pair name={logs.scope} text={`${record.scope.name} ${record.scope.version}`.trim()} />
           </dl>
-          <Pairs attributes={record.scope.attributes} />
         </section>
         {(Object.keys(record.attributes).length > 0 || record.dropped_attributes_count > 0) && (
-          <section>
-            <h3>
-              {logs.attributes}
-              {record.dropped_attributes_count > 0 && <span className="badge badge-warn">{logs.dropped(record.dropped_attributes_count)}</span>}
-            </h3>
-            <Pairs attributes={record.attributes} actions={(key, value) => <Narrow name={attributeKey(key, "record")} value={value} />} />
-          </section>
+          <AttributeSection
+            title={logs.attributes}
+            attributes={record.attributes}
+            dropped={record.dropped_attributes_count}
+            actions={(key, value) => <Narrow name={attributeKey(key, "record")} value={value} />}
+          />
         )}
-        <section>
-          <h3>{logs.resource}</h3>
-          <Pairs attributes={record.resource_attributes} actions={(key, value) => <Narrow name={attributeKey(key, "resource")} value={value} />} />
-        </section>
+        <OriginSections of={record} actions={(key, value) => <Narrow name={attributeKey(key, "resource")} value={value} />} />
       </div>
     </div>
   );

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { Attributes, AttributeValue } from "../../api/types";
+import type { AttributeValue } from "../../api/types";
 import { attributeTerm } from "../../format/attribute";
 import { formatDuration, nanos } from "../../format/duration";
 import { formatNanos } from "../../format/instant";
@@ -11,6 +11,7 @@ import { attributeKey } from "../../query/compose";
 import { paths } from "../../routes";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
+import { AttributeSection, Dropped, OriginSections } from "../../ui/origin";
 import { Pair, Pairs } from "../../ui/pairs";
 import { ServiceName } from "../../ui/service";
 import { useLinkTo } from "../../url/params";
@@ -65,7 +66,12 @@ export function SpanPanel({ row, traceStart, onClose }: { row: Row; traceStart: 
           </Link>
         </p>
       </section>
-      <Group title={trace.attributes} attributes={span.attributes} dropped={span.dropped_attributes_count} scope="record" />
+      <AttributeSection
+        title={trace.attributes}
+        attributes={span.attributes}
+        dropped={span.dropped_attributes_count}
+        actions={(key, value) => <FindSimilar name={attributeKey(key, "record")} value={value} />}
+      />
       {(span.events.length > 0 || span.dropped_events_count > 0) && (
         <section className="section">
           <h3>
@@ -78,49 +84,30 @@ export function SpanPanel({ row, traceStart, onClose }: { row: Row; traceStart: 
                 {event.name} <span className="muted">+{formatDuration(nanos(event.time_unix_nano) - nanos(span.start_time_unix_nano))}</span>
               </summary>
               <Pairs attributes={event.attributes} />
+              <Dropped count={event.dropped_attributes_count} />
             </details>
           ))}
         </section>
       )}
-      {span.links.length > 0 && (
+      {(span.links.length > 0 || span.dropped_links_count > 0) && (
         <section className="section">
-          <h3>{trace.links}</h3>
+          <h3>
+            {trace.links} <span className="badge">{span.links.length}</span>
+            <Dropped count={span.dropped_links_count} />
+          </h3>
           {span.links.map((link, index) => (
             <div key={index}>
               <Link className="link mono" to={linkTo(paths.trace(link.trace_id), { span: link.span_id })}>
                 {link.trace_id}
               </Link>
               <Pairs attributes={link.attributes} />
+              <Dropped count={link.dropped_attributes_count} />
             </div>
           ))}
         </section>
       )}
-      <Group title={trace.resource} attributes={span.resource_attributes} dropped={span.resource_dropped_attributes_count} scope="resource" />
-      <section className="section">
-        <h3>{trace.scope}</h3>
-        <dl className="pairs">
-          <Pair name={trace.name} text={`${span.scope.name} ${span.scope.version}`.trim()} />
-          {span.scope_schema_url && <Pair name={trace.schema} text={span.scope_schema_url} />}
-        </dl>
-        <Pairs attributes={span.scope.attributes} />
-      </section>
+      <OriginSections of={span} actions={(key, value) => <FindSimilar name={attributeKey(key, "resource")} value={value} />} />
     </aside>
-  );
-}
-
-function Group({ title, attributes, dropped, scope }: { title: string; attributes: Attributes; dropped: number; scope: "record" | "resource" }): ReactNode {
-  const { trace } = useMessages();
-  return (
-    <section className="section">
-      <h3>
-        {title} <Dropped count={dropped} />
-      </h3>
-      {Object.keys(attributes).length === 0 ? (
-        <p className="muted">{trace.noAttributes}</p>
-      ) : (
-        <Pairs attributes={attributes} actions={(key, value) => <FindSimilar name={attributeKey(key, scope)} value={value} />} />
-      )}
-    </section>
   );
 }
 
@@ -134,9 +121,4 @@ function FindSimilar({ name, value }: { name: string; value: AttributeValue }): 
       <Icon name="filter" />
     </Link>
   );
-}
-
-function Dropped({ count }: { count: number }): ReactNode {
-  const { trace } = useMessages();
-  return count > 0 ? <span className="badge badge-warn">{trace.dropped(count)}</span> : null;
 }
