@@ -236,7 +236,9 @@ function LogDetail({ record }: { record: LogRecord }): ReactNode {
           <h3>{logs.record}</h3>
           <dl className="pairs">
             <Pair name={logs.time} text={formatNanos(recordTime(record), zone)} />
-            <Pair name={logs.observed} text={formatNanos(nanos(record.observed_time_unix_nano), zone)} />
+            {record.observed_time_unix_nano !== "0" && (
+              <Pair name={logs.observed} text={formatNanos(nanos(record.observed_time_unix_nano), zone)} />
+            )}
             {record.event_name && <Pair name={logs.event} text={record.event_name} />}
             {record.trace_id && <Pair name="trace_id" text={record.trace_id} />}
             {record.span_id && <Pair name="span_id" text={record.span_id} />}
