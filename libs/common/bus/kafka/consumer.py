@@ -297,7 +297,7 @@ class KafkaConsumer:
             if isinstance(result, OffsetOutOfRangeError):
                 await self._tell_gaps(kafka, result.args[0])
             elif isinstance(result, NoOffsetForPartitionError):
-                await kafka.seek_to_beginning(*result.args)
+                await self._start_from_committed(kafka, result.args)
             elif isinstance(result, IllegalStateError):
                 await asyncio.sleep(0)  # a rebalance has begun; it arrives with the next round
             elif isinstance(result, Exception):
@@ -313,7 +313,17 @@ class KafkaConsumer:
             log.warning("bus_gap", group=self._group, expected=offset, found=start, **asdict(tp))
             await tell(self._listener.on_gap(tp, offset, start))
 
+    async def _start_from_committed(self, kafka: AIOKafkaConsumer, partitions: Collection[KafkaPartition]) -> None:
+        """From the beginning only where nothing was committed; aiokafka says that of a group it was refused, too."""
+        committed = await self._committed([_ours(tp) for tp in partitions])
+        for tp in partitions:
+            if position := committed.get(_ours(tp)):
+                kafka.seek(tp, position.offset)
+            else:
+                await kafka.seek_to_beginning(tp)
+
     async def _committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
+        """Where something was committed. Raises BusUnavailable."""
         admin = await self._admin_client()
         theirs = [_theirs(tp) for tp in partitions]
         with unavailable_when_away():
@@ -321,10 +331,15 @@ class KafkaConsumer:
                 while True:
                     try:
                         found = await admin.list_consumer_group_offsets(self._group, partitions=theirs)
-                        break
+                        # A coordinator that cannot answer yet says so for the whole group, which aiokafka does not read: no
+                        # partition is in its answer then. One without a commit would be there, with offset -1.
+                        if found.keys() >= set(theirs):
+                            break
+                        reason = "the answer leaves partitions out"
                     except KafkaError as error:  # the coordinator moves, or has just been made
-                        log.debug("bus_committed_retried", error=repr(error))
-                        await self._clock.sleep(_RETRY_SECONDS)
+                        reason = repr(error)
+                    log.debug("bus_committed_retried", error=reason)
+                    await self._clock.sleep(_RETRY_SECONDS)
         return {_ours(tp): _position(stored) for tp, stored in found.items() if stored.offset >= 0}
 
     async def _admin_client(self) -> AIOKafkaAdminClient:
