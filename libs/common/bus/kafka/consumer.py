@@ -297,7 +297,7 @@ class KafkaConsumer:
             if isinstance(result, OffsetOutOfRangeError):
                 await self._tell_gaps(kafka, result.args[0])
             elif isinstance(result, NoOffsetForPartitionError):
-                await self._start_from_committed(kafka, result.args)
+                await kafka.seek_to_beginning(*result.args)
             elif isinstance(result, IllegalStateError):
                 await asyncio.sleep(0)  # a rebalance has begun; it arrives with the next round
             elif isinstance(result, Exception):
@@ -312,15 +312,6 @@ class KafkaConsumer:
             kafka.seek(theirs, start)
             log.warning("bus_gap", group=self._group, expected=offset, found=start, **asdict(tp))
             await tell(self._listener.on_gap(tp, offset, start))
-
-    async def _start_from_committed(self, kafka: AIOKafkaConsumer, partitions: Collection[KafkaPartition]) -> None:
-        """From the beginning only where nothing was committed; aiokafka says that of a group it was refused, too."""
-        committed = await self._committed([_ours(tp) for tp in partitions])
-        for tp in partitions:
-            if position := committed.get(_ours(tp)):
-                kafka.seek(tp, position.offset)
-            else:
-                await kafka.seek_to_beginning(tp)
 
     async def _committed(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Position]:
         """Where something was committed. Raises BusUnavailable."""

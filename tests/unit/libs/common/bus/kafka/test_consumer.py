@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
-from aiokafka.errors import NoOffsetForPartitionError
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
@@ -35,26 +33,6 @@ class Admin:
         return {tp: position for tp, position in answer.items() if tp in partitions}
 
 
-class Kafka:
-    """An AIOKafkaConsumer that finds no committed offset at first. Each fetch takes a second."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.positions: dict[KafkaPartition, int] = {}
-
-    async def getmany(self, *partitions: KafkaPartition, **_: Any) -> dict[KafkaPartition, list[Any]]:
-        self.clock.move(1)
-        if missing := [tp for tp in partitions if tp not in self.positions]:
-            raise NoOffsetForPartitionError(*missing)
-        return {}
-
-    def seek(self, partition: KafkaPartition, offset: int) -> None:
-        self.positions[partition] = offset
-
-    async def seek_to_beginning(self, *partitions: KafkaPartition) -> None:
-        self.positions |= dict.fromkeys(partitions, 0)
-
-
 def consumer(clock: FakeClock, admin: Admin) -> KafkaConsumer:
     settings = BusSettings(url="kafka://127.0.0.1:1", timeout_seconds=0.1)
     made = KafkaConsumer(settings, "group", ["topic"], Recorder(), clock)
@@ -77,12 +55,3 @@ async def test_a_coordinator_that_never_answers_is_a_bus_that_is_away() -> None:
 
 async def test_a_group_that_committed_nothing_says_so() -> None:
     assert await consumer(FakeClock(), Admin(COMMITTED)).committed(ONE) is None
-
-
-async def test_reading_begins_at_the_beginning_only_where_nothing_was_committed() -> None:
-    clock = FakeClock()
-    reader, kafka = consumer(clock, Admin(COMMITTED)), Kafka(clock)
-    reader._kafka = kafka
-    reader._owned = {ZERO, ONE}
-    assert await reader.poll(max_bytes=1000, timeout=2) == {}
-    assert kafka.positions == {KafkaPartition("topic", 0): 7, KafkaPartition("topic", 1): 0}
