@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import pytest
 
 from libs.cli.installation import occupied
 from libs.cli.web_build import WEB
-from libs.common.testing import require
+from libs.common.testing import free_port, require
 from libs.embedded.layout import Ports
 from libs.embedded.processes import end, left_behind
 
@@ -63,9 +62,8 @@ class Product:
 
 def free_port_base() -> int:
     """The start of a block of ports nobody listens on."""
-    chance = random.SystemRandom()
     for _ in range(200):
-        base = chance.randrange(10_000, 30_000)
+        base = free_port()
         if not occupied(Ports.from_base(base)):
             return base
     raise AssertionError("no free block of ports")

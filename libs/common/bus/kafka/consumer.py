@@ -297,6 +297,7 @@ class KafkaConsumer:
             if isinstance(result, OffsetOutOfRangeError):
                 await self._tell_gaps(kafka, result.args[0])
             elif isinstance(result, NoOffsetForPartitionError):
+                # aiokafka says so of a group that was refused, too (see _committed); who cares seeks to its commit, as the writer does.
                 await kafka.seek_to_beginning(*result.args)
             elif isinstance(result, IllegalStateError):
                 await asyncio.sleep(0)  # a rebalance has begun; it arrives with the next round

@@ -234,7 +234,6 @@ export const en = {
     resetZoom: "Show whole trace",
     logs: "Logs of this trace",
     spanLogs: "Logs of this span",
-    name: "Span",
     minimap: "Overview of the trace; drag to zoom",
     hidden: (count: number) => `${plural(count, "span")} folded`,
     errorsBelow: (count: number) => `${plural(count, "error")} below`,

@@ -235,7 +235,6 @@ export const ko: Messages = {
     resetZoom: "전체 트레이스 보기",
     logs: "이 트레이스의 로그",
     spanLogs: "이 스팬의 로그",
-    name: "스팬",
     minimap: "트레이스 개요. 끌어서 확대",
     hidden: (count) => `스팬 ${n(count)}개 접힘`,
     errorsBelow: (count) => `하위 오류 ${n(count)}개`,
