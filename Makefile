@@ -45,13 +45,13 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, T
 	$(BIN)/lint-imports
 	$(BIN)/python -W error -m libs.common.bus.topic_check
 	$(BIN)/python -W error -m libs.common.telemetry_contract
-	$(BIN)/python -W error -m libs.cli.declared_schema
-	$(BIN)/python -W error -m libs.cli.settings_tables
-	$(BIN)/python -m libs.cli.web_build --check
+	$(BIN)/python -W error -m cli.declared_schema
+	$(BIN)/python -W error -m cli.settings_tables
+	$(BIN)/python -m cli.web_build --check
 
 .PHONY: web
 web: .venv/run.stamp ## Build the web UI when its sources have changed
-	$(BIN)/python -m libs.cli.web_build
+	$(BIN)/python -m cli.web_build
 
 .PHONY: format
 format: .venv/dev.stamp ## Let ruff rewrite what it can
@@ -67,7 +67,7 @@ lock: .venv/dev.stamp ## Pin every dependency anew (LOCK_ARGS="--upgrade")
 
 .PHONY: compose-env
 compose-env: .venv/run.stamp ## Make the secrets that docker compose needs, once
-	@$(BIN)/python -m libs.cli.compose_env .airis/compose.env
+	@$(BIN)/python -m cli.compose_env .airis/compose.env
 
 .PHONY: kafka-jars
 kafka-jars: ## Fetch Kafka's jars with Maven, for machines without an image registry

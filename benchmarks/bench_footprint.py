@@ -24,7 +24,7 @@ from benchmarks import machine
 from benchmarks.engines import airis, free_port_base, product
 from benchmarks.report import RESULTS, Report
 from benchmarks.sender import Load, Sent, send
-from libs.cli.installation import Running, running
+from cli.installation import Running, running
 
 _SPANS_OF_REQUEST = 500
 _MIB = 2**20

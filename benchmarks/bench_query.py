@@ -30,12 +30,12 @@ from benchmarks import query_data
 from benchmarks.engines import Stack
 from benchmarks.query_questions import Question, questions
 from benchmarks.report import RESULTS, Report, percentile, tidy
+from embedded.layout import ROOT
 from libs.common.auth.identity import IDENTITY_HEADER, Identity, sign_identity
 from libs.common.clickhouse import ClickHouse, open_clickhouse
 from libs.common.clickhouse.migrations import migrate
 from libs.common.clock import SystemClock
 from libs.common.settings import ClickHouseSettings, IdentitySettings, RedisSettings
-from libs.embedded.layout import ROOT
 from services.analytics.app import create_app
 from services.analytics.settings import AnalyticsSettings, Settings
 

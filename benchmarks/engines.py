@@ -21,12 +21,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
 from benchmarks import machine
-from libs.cli.installation import occupied
+from cli.installation import occupied
+from embedded.health import Check, first_problem
+from embedded.layout import ROOT, Layout, Ports, Secrets, processes
+from embedded.redis import redis_command
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.testing import free_port
-from libs.embedded.health import Check, first_problem
-from libs.embedded.layout import ROOT, Layout, Ports, Secrets, processes
-from libs.embedded.redis import redis_command
 from tests.fixtures.kafka import KafkaCluster, kafka_jars
 
 _READY_SECONDS = 120
@@ -214,7 +214,7 @@ def version_of(binary: Path) -> str:
 
 def airis(*arguments: str) -> None:
     """The `airis` command. Raises SystemExit with what it said."""
-    command = [sys.executable, "-m", "libs.cli.main", *arguments]
+    command = [sys.executable, "-m", "cli.main", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"airis {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")

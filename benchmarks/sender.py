@@ -21,7 +21,7 @@ import grpc
 import uvloop
 
 from benchmarks import machine, telemetry
-from libs.embedded.layout import ROOT
+from embedded.layout import ROOT
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _VARIED_BYTES = 64 * 1024**2

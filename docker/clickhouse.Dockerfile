@@ -1,4 +1,4 @@
-# The store where no image registry is reachable: the ClickHouse HTTP front of libs/embedded over chDB.
+# The store where no image registry is reachable: the ClickHouse HTTP front of embedded over chDB.
 ARG BASE
 # As in Dockerfile, so that the layer is shared.
 FROM ${BASE} AS dependencies
@@ -15,10 +15,10 @@ RUN awk '/^[^ ]/ {wanted = /^(chdb|chdb-core|numpy|pandas|psutil|pyarrow|python-
 WORKDIR /app
 COPY libs/__init__.py libs/__init__.py
 COPY libs/common libs/common
-COPY libs/embedded libs/embedded
+COPY embedded embedded
 RUN /opt/airis/bin/python -m compileall -q libs \
     && useradd --uid 10001 --create-home clickhouse && mkdir -p /var/lib/clickhouse && chown clickhouse: /var/lib/clickhouse
 ENV PATH=/opt/airis/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1
 USER clickhouse
 VOLUME /var/lib/clickhouse
-CMD ["python", "-m", "libs.embedded.clickhouse_front", "--host", "0.0.0.0", "--port", "8123", "--path", "/var/lib/clickhouse"]
+CMD ["python", "-m", "embedded.clickhouse_front", "--host", "0.0.0.0", "--port", "8123", "--path", "/var/lib/clickhouse"]

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 CONTRACT = Path("contracts/telemetry/metrics.yaml")
-SOURCES = ("libs", "services", "demo")
+SOURCES = ("libs", "services", "embedded", "cli", "demo")
 _KINDS = frozenset({"counter", "gauge", "histogram"})
 _OWN_MODULE = "libs/common/metrics.py"
 _DIRECT = frozenset({"Counter", "Gauge", "Histogram", "Summary", "Info", "Enum"})

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, StorageState, async_playwright, expect
 
-from libs.cli import web_build
+from cli import web_build
+from embedded.layout import ADMIN_EMAIL
 from libs.common.testing import require
-from libs.embedded.layout import ADMIN_EMAIL
 from tests.browser.chromium import FLAGS, chromium
 from tests.browser.telemetry import OneTrace, send_big_trace, send_one_trace
 from tests.fixtures.installation import Installation

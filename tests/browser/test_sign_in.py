@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
+from embedded.layout import ADMIN_EMAIL
 from libs.common.auth.api_keys import generate_api_key
 from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import SystemClock
 from libs.common.settings import ClickHouseSettings
-from libs.embedded.layout import ADMIN_EMAIL
 from services.api_gateway.bootstrap import bootstrap
 from tests.browser.conftest import Ui
 from tests.browser.telemetry import send_one_trace

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from libs.cli.compose_env import variables
-from libs.embedded.layout import Layout, Secrets
+from cli.compose_env import variables
+from embedded.layout import Layout, Secrets
 from tests.fixtures.containers import Compose, docker
 from tests.fixtures.installation import Installation, free_ports
 from tests.fixtures.ledger import sending

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from libs.embedded.layout import Layout, Secrets
+from embedded.layout import Layout, Secrets
 from tests.fixtures.containers import STORE_PASSWORD, KafkaContainer, RedisContainer
 from tests.fixtures.engines import ROOT, running_process
 from tests.fixtures.installation import free_ports
@@ -52,7 +52,7 @@ def services(
     def is_up() -> bool:
         return all(httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=5).status_code == 200 for port in ports)
 
-    command = [sys.executable, "-m", "libs.embedded.group", *ROLES]
+    command = [sys.executable, "-m", "embedded.group", *ROLES]
     with running_process(command, tmp_path, is_up, environment):
         yield Addresses(layout.gateway_url, layout.otlp_http_url, made.api_key)
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from libs.cli.installation import occupied
-from libs.cli.web_build import WEB
+from cli.installation import occupied
+from cli.web_build import WEB
+from embedded.layout import Ports
+from embedded.processes import end, left_behind
 from libs.common.testing import free_port, require
-from libs.embedded.layout import Ports
-from libs.embedded.processes import end, left_behind
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ class Product:
         return json.loads((self.data_dir / "state.json").read_text())
 
     def airis(self, *arguments: str, seconds: float = 240) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "libs.cli.main", *arguments, "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-m", "cli.main", *arguments, "--data-dir", str(self.data_dir)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
         return subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False

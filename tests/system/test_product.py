@@ -13,7 +13,7 @@ import psutil
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from libs.embedded.processes import left_behind
+from embedded.processes import left_behind
 from tests.system.conftest import Product
 from tests.system.send_and_find import find, send
 

@@ -17,7 +17,7 @@ METRICS = set(
 )
 _SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
-    for folder in ("libs", "services")
+    for folder in ("libs", "services", "embedded", "cli")
     for path in (ROOT / folder).rglob("*.py")
     if "node_modules" not in path.parts
 )

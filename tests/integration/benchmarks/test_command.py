@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from libs.cli.main import app
-from libs.embedded.layout import ROOT
+from cli.main import app
+from embedded.layout import ROOT
 
 NAMES = sorted(file.stem.removeprefix("bench_") for file in (ROOT / "benchmarks").glob("bench_*.py"))
 

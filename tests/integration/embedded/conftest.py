@@ -34,7 +34,7 @@ class FrontProcess:
 
     def command(self) -> list[str]:
         place = ["--port", str(self.port), "--path", str(self.path / "data")]
-        return [sys.executable, "-m", "libs.embedded.clickhouse_front", *place, *self.options]
+        return [sys.executable, "-m", "embedded.clickhouse_front", *place, *self.options]
 
     def full_environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(ROOT), **self.environment}

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from embedded.health import HttpReady, RedisReady, first_problem
 from libs.common.testing import free_port
-from libs.embedded.health import HttpReady, RedisReady, first_problem
 
 
 @asynccontextmanager

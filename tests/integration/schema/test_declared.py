@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from shutil import copytree
 
-from libs.cli.declared_schema import SCHEMA
+from cli.declared_schema import SCHEMA
 
 ROOT = Path(__file__).parents[3]
 
 
 def check(schema: Path) -> tuple[int, str]:
-    command = [sys.executable, "-W", "error", "-m", "libs.cli.declared_schema", "--schema", str(schema)]
+    command = [sys.executable, "-W", "error", "-m", "cli.declared_schema", "--schema", str(schema)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stderr
 

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import stat
+from dataclasses import asdict
+from pathlib import Path
+
+from embedded.layout import Layout, Ports, Secrets, processes
+from embedded.redis import redis_command
+from libs.common.auth.api_keys import parse_key_id
+from libs.common.settings import BusSettings, ClickHouseSettings, IdentitySettings, RedisSettings, SessionSettings
+
+
+def test_a_port_base_moves_every_port() -> None:
+    moved, usual = asdict(Ports.from_base(21000)), asdict(Ports())
+    assert moved == {
+        "gateway": 21000, "ui": 21001, "analytics": 21002, "otlp_http": 21018, "otlp_grpc": 21017, "writer": 21019,
+        "clickhouse": 21023, "redis": 21079,
+    }  # fmt: skip
+    assert len(set(usual.values())) == len(usual)
+
+
+def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    made = Secrets.load_or_make(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert Secrets.load_or_make(file) == made
+    assert parse_key_id(made.api_key)
+    assert len(set(asdict(made).values())) == len(asdict(made))
+
+
+def test_services_find_their_settings(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    made = Secrets.make()
+    layout = Layout(tmp_path, Ports.from_base(21000), demo=True)
+    for name, value in layout.environment(made).items():
+        monkeypatch.setenv(name, value)
+    assert ClickHouseSettings().url == "http://127.0.0.1:21023"
+    assert ClickHouseSettings().password.get_secret_value() == made.store_password
+    assert RedisSettings().url == BusSettings().url == f"redis://:{made.redis_password}@127.0.0.1:21079/0"
+    assert IdentitySettings().secret.get_secret_value() == made.identity
+    assert SessionSettings().secret.get_secret_value() == made.session
+
+
+def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
+    made = Secrets.make()
+    redis = redis_command(tmp_path / "redis", 21079, made.redis_password)
+    assert stat.S_IMODE((tmp_path / "redis" / "redis.conf").stat().st_mode) == 0o600
+    words = [
+        word
+        for spec in processes(Layout(tmp_path, Ports(), demo=True), made, redis)
+        for word in spec.command
+        if any(secret in word for secret in asdict(made).values())
+    ]
+    assert words == []
+
+
+def test_engines_start_first_and_the_demo_last(tmp_path: Path) -> None:
+    made = Secrets.make()
+    names = [spec.name for spec in processes(Layout(tmp_path, Ports(), demo=True), made, ("redis",))]
+    assert names == ["redis", "clickhouse", "receiver", "writer", "platform", "demo"]
+    assert "demo" not in [spec.name for spec in processes(Layout(tmp_path, Ports(), demo=False), made, ("redis",))]
