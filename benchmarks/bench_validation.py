@@ -12,7 +12,7 @@ from collections.abc import Callable
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from services.ingestion.otlp import TRACE_SERVICE
-from services.ingestion.validation import Limits, validate
+from services.ingestion.receivers.validation import Limits, validate
 
 SPANS = 512
 RUNS = 300

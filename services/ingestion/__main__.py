@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from libs.common.roles import Role, RoleFactory, run_from_command_line
 from libs.common.settings import BusSettings, ClickHouseSettings
-from services.ingestion.app import create_receiver
+from services.ingestion.receivers.app import create_receiver
 from services.ingestion.settings import ReceiverSettings, WriterSettings
 from services.ingestion.writer import create_writer
 

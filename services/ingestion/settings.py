@@ -50,8 +50,10 @@ class ReceiverSettings(SettingsGroup):
     tenant_burst_seconds: float = Field(default=10.0, gt=0, le=3600)
     # For a body to arrive. 32 MiB in 30 s is a slow line, less is a sender that holds connections open.
     body_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
-    # Comma-separated origins of web pages that may send; the key, not the origin, says whose data it is.
+    # Comma-separated origins of web pages that may send, `*` for any text (`https://*.example.com`); the key, not the origin, says whose data it is.
     cors_origins: str = "*"
+    # Comma-separated headers that such pages may add, `*` for any text (`x-*`): their SDKs add baggage, b3 and the like.
+    cors_headers: str = "*"
 
     @model_validator(mode="after")
     def _one_request_fits(self) -> Self:

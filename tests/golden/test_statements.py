@@ -13,7 +13,7 @@ from libs.common.query import Condition
 from libs.common.settings import ClickHouseSettings
 from services.analytics.repository import _with
 from services.ingestion.otlp import EXPORT_SERVICES
-from services.ingestion.otlp_json import to_protobuf
+from services.ingestion.receivers.otlp.json_documents import to_protobuf
 from tests.fixtures.telemetry import create_schema, store
 from tests.golden.cases import AREAS, ROOT, Case, cases, input_rows
 

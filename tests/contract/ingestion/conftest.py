@@ -20,9 +20,9 @@ from libs.common.errors import StoreUnavailable
 from libs.common.settings import BusSettings
 from libs.common.testing.memory_bus import MemoryBus
 from libs.common.web.server import serve
-from services.ingestion.app import create_app
-from services.ingestion.dependencies import Connections
 from services.ingestion.otlp import TRACE_SERVICE, ExportService
+from services.ingestion.receivers.app import create_app
+from services.ingestion.receivers.dependencies import Connections
 from services.ingestion.settings import ReceiverSettings
 
 

@@ -188,12 +188,20 @@ async def test_other_methods_are_405(receiver: Receiver, method: str) -> None:
     assert response.headers["allow"] == "POST, OPTIONS"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/profiles", "/v1/traces/", "/v1/metrics/otlp"])
+@pytest.mark.parametrize("path", ["/", "/v1/profiles", "/v1/metrics/otlp", "/V1/traces"])
 async def test_other_paths_are_404_and_say_where_otlp_goes(receiver: Receiver, path: str) -> None:
     response = await receiver.http.post(path)
     assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
     assert "/v1/traces, /v1/logs, /v1/metrics" in response.json()["detail"]
     assert await receiver.metric("airis_http_errors_total", error="not-found") == 1
+
+
+@pytest.mark.parametrize("path", ["//v1/traces", "/v1/traces/", "/v1//traces//"])
+async def test_slashes_that_joining_urls_added_or_doubled_do_not_matter(receiver: Receiver, path: str) -> None:
+    body = traces().SerializeToString()
+    response = await receiver.http.post(receiver.url + path, content=body, headers=receiver.headers())
+    assert response.status_code == 200
+    assert receiver.records()[0].value == body
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd", "deflate"])
@@ -447,14 +455,14 @@ async def test_a_web_page_may_send(receiver: Receiver) -> None:
     asked = {
         "origin": "https://shop.example",
         "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type,traceparent",
+        "access-control-request-headers": "authorization, content-type,content-encoding,traceparent,b3,x-b3-traceid",
     }
     preflight = await receiver.http.options("/v1/traces", headers=asked)
     assert (preflight.status_code, preflight.content) == (204, b"")
     assert preflight.headers["access-control-allow-origin"] == "*"
     assert preflight.headers["access-control-allow-methods"] == "POST"
     allowed = preflight.headers["access-control-allow-headers"].split(", ")
-    assert {"authorization", "content-type", "content-encoding", "traceparent"} <= set(allowed)
+    assert allowed == ["authorization", "content-type", "content-encoding", "traceparent", "b3", "x-b3-traceid"]
     assert "access-control-allow-credentials" not in preflight.headers
     response = await receiver.post(traces().SerializeToString(), origin="https://shop.example")
     assert response.headers["access-control-allow-origin"] == "*"
@@ -467,7 +475,16 @@ async def test_only_configured_origins_are_allowed(start_receiver: StartReceiver
         for origin, allowed in (("https://admin.example", "https://admin.example"), ("https://evil.example", None)):
             response = await receiver.http.options("/v1/logs", headers={"origin": origin})
             assert response.headers.get("access-control-allow-origin") == allowed
-            assert response.headers["vary"] == "origin"
+            assert "origin" in response.headers["vary"].split(", ")
+
+
+async def test_origins_and_headers_may_be_patterns(start_receiver: StartReceiver) -> None:
+    async with start_receiver(cors_origins="https://*.example", cors_headers="authorization, x-*") as receiver:
+        asked = {"access-control-request-headers": "authorization,b3,X-Tenant,bad name"}
+        for origin, allowed in (("https://a.example", "https://a.example"), ("https://example", None), ("null", None)):
+            response = await receiver.http.options("/v1/logs", headers={"origin": origin, **asked})
+            assert response.headers.get("access-control-allow-origin") == allowed
+            assert response.headers["access-control-allow-headers"] == "authorization, X-Tenant"
 
 
 async def test_probes_and_metrics(receiver: Receiver) -> None:

@@ -15,19 +15,23 @@ from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
 from libs.common.web.server import serve
-from services.ingestion.admission import Admission, InFlight, TenantRates
-from services.ingestion.dependencies import Connect, connecting
-from services.ingestion.intake import Intake, RequestIds
 from services.ingestion.metrics import ReceiverMetrics
-from services.ingestion.otlp import EXPORT_SERVICES
-from services.ingestion.otlp_grpc import serve_grpc
-from services.ingestion.otlp_http import OtlpHttp
-from services.ingestion.outbox import Outbox
+from services.ingestion.receivers import otlp
+from services.ingestion.receivers.admission import Admission, InFlight, TenantRates
+from services.ingestion.receivers.dependencies import Connect, connecting
+from services.ingestion.receivers.grpc_server import serve_grpc
+from services.ingestion.receivers.http_server import HttpServer
+from services.ingestion.receivers.intake import Intake, RequestIds
+from services.ingestion.receivers.outbox import Outbox
+from services.ingestion.receivers.reception import Reception
+from services.ingestion.receivers.validation import Limits
 from services.ingestion.settings import ReceiverSettings
-from services.ingestion.validation import Limits
+
+# A protocol is added here.
+ENDPOINTS = (*otlp.ENDPOINTS,)
 
 
-def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> OtlpHttp:
+def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> HttpServer:
     """The receiver as one ASGI application. `rest.state.grpc_port` is where gRPC listens."""
     registry = CollectorRegistry()
     metrics = ReceiverMetrics(registry)
@@ -47,11 +51,15 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Ot
             outbox = Outbox(connections.producer)
             stack.push_async_callback(outbox.close)
             intake = Intake(outbox, limits, clock, metrics)
-            app.state.parts = (admission, intake)
+
+            def reception(transport: str) -> Reception:
+                return Reception(admission, intake, settings, metrics, clock, transport=transport, endpoints=ENDPOINTS)
+
+            app.state.reception = reception("http")
             readiness.add("bus", connections.producer.check)
             readiness.add("api_keys", connections.check_keys, required=False)
             app.state.grpc_port = await stack.enter_async_context(
-                serve_grpc(settings, admission, intake, metrics, clock, request_ids)
+                serve_grpc(settings, ENDPOINTS, reception("grpc"), request_ids)
             )
             yield
 
@@ -60,13 +68,11 @@ def create_app(settings: ReceiverSettings, connect: Connect, clock: Clock) -> Ot
         app, service="ingestion", registry=registry, readiness=readiness, clock=clock, untraced_paths=("/",)
     )
     app.router.default = _nothing_here
-    return OtlpHttp(
-        app, settings=settings, parts=lambda: app.state.parts, metrics=metrics, clock=clock, request_ids=request_ids
-    )
+    return HttpServer(app, ENDPOINTS, settings=settings, reception=lambda: app.state.reception, request_ids=request_ids)
 
 
 async def _nothing_here(scope: Scope, _receive: Receive, _send: Send) -> None:
-    paths = ", ".join(service.path for service in EXPORT_SERVICES)
+    paths = ", ".join(endpoint.path for endpoint in ENDPOINTS if endpoint.path)
     raise NotFound(f"There is nothing at {scope['path']}. OTLP over HTTP goes to {paths}.")
 
 

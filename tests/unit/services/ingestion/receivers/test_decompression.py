@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import PayloadTooLarge, UnsupportedMediaType
-from services.ingestion.decompression import unpack
 from services.ingestion.errors import MalformedTelemetry, ReceiverOverloaded
+from services.ingestion.receivers.decompression import unpack
 
 
 def raw_deflate(data: bytes) -> bytes:

@@ -5,8 +5,8 @@ import pytest
 from libs.common.auth.api_keys import ApiKey
 from libs.common.errors import Forbidden, RateLimited, StoreUnavailable, Unauthenticated
 from libs.common.testing import FakeClock
-from services.ingestion.admission import Admission, InFlight, TenantRates
 from services.ingestion.errors import ReceiverOverloaded
+from services.ingestion.receivers.admission import Admission, InFlight, TenantRates
 
 
 class Keys:

@@ -16,7 +16,7 @@ from libs.common.errors import PayloadTooLarge
 from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
-from services.ingestion.repetition import repeated_bytes, take_out_largest
+from services.ingestion.receivers.repetition import repeated_bytes, take_out_largest
 
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)

@@ -7,10 +7,11 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from libs.common.errors import AirisError, BusUnavailable, PayloadTooLarge, RateLimited, Unauthenticated
-from services.ingestion.answers import error_json, rpc_status, success_json, success_protobuf
 from services.ingestion.errors import MalformedTelemetry
-from services.ingestion.intake import CLEAN, Outcome
 from services.ingestion.otlp import EXPORT_SERVICES, ExportService
+from services.ingestion.receivers.failures import failure_json, rpc_status
+from services.ingestion.receivers.otlp.answers import success_json, success_protobuf
+from services.ingestion.receivers.protocol import CLEAN, Outcome
 
 each_service = pytest.mark.parametrize("service", EXPORT_SERVICES, ids=lambda service: service.signal.name)
 
@@ -49,7 +50,7 @@ def test_an_error_is_a_status_with_its_id_and_when_to_come_back(error: AirisErro
 
 
 def test_an_error_in_json_is_a_status_and_a_problem() -> None:
-    document = orjson.loads(error_json(MalformedTelemetry("no"), instance="/v1/traces", request_id="r1"))
+    document = orjson.loads(failure_json(MalformedTelemetry("no"), "/v1/traces", "r1"))
     assert document == {
         "code": 3,
         "message": "no",

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from libs.common.auth.api_keys import ApiKey
 from libs.common.errors import BusUnavailable
-from services.ingestion.outbox import Outbox
+from services.ingestion.receivers.outbox import Outbox
 
 KEY = ApiKey("k1", "acme", "test", frozenset({"ingest"}))
 

@@ -22,6 +22,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import ExportService
+from services.ingestion.receivers.protocol import Decoded
 
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
@@ -68,15 +69,7 @@ class _Member(NamedTuple):
     oneof: str | None
 
 
-class Converted(NamedTuple):
-    """A request as protobuf, without the `unreadable` records; `fault` names the JSON path of what is wrong with the first."""
-
-    body: bytes
-    unreadable: int
-    fault: str
-
-
-def to_protobuf(service: ExportService, body: bytes) -> Converted:
+def to_protobuf(service: ExportService, body: bytes) -> Decoded:
     """An OTLP/JSON request as protobuf bytes. Raises MalformedTelemetry that says what is wrong, and where."""
     document = _document(body)
     convert = _message(service.request.DESCRIPTOR)
@@ -90,7 +83,7 @@ def to_protobuf(service: ExportService, body: bytes) -> Converted:
             if not kept:
                 raise
             arguments = convert(document, 0)
-        return Converted(service.request(**arguments).SerializeToString(), unreadable, first)
+        return Decoded(service.request(**arguments).SerializeToString(), unreadable, first)
     except _Fault as fault:
         raise MalformedTelemetry(f"The body is no {service.request.DESCRIPTOR.name}: {first or fault}.") from None
 

@@ -1,26 +1,21 @@
-"""What happens to an unpacked request, whichever protocol brought it: judged, put on the bus, answered."""
+"""What happens to an unpacked request, whichever protocol brought it: decoded, judged, put on the bus."""
 
 import asyncio
 import itertools
 import re
 import secrets
-from typing import NamedTuple
 
 from libs.common.auth.api_keys import ApiKey
 from libs.common.clock import Clock
 from libs.common.errors import PayloadTooLarge
 from services.ingestion.metrics import ReceiverMetrics
 from services.ingestion.otlp import ExportService
-from services.ingestion.otlp_json import Converted, to_protobuf
-from services.ingestion.outbox import Outbox
+from services.ingestion.receivers.outbox import Outbox
+from services.ingestion.receivers.protocol import CLEAN, Decoded, Format, Outcome
+from services.ingestion.receivers.validation import Limits, validate
 from services.ingestion.signals import SIGNALS
-from services.ingestion.validation import Limits, validate
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-# Converted in the event loop: some 5 ms. More goes to a thread, so that others get their turn.
-_LIGHT_JSON_BYTES = 256 * 1024
-# Python objects made of JSON take up to 45 times its size, hence less than what protobuf may have.
-MAX_JSON_BYTES = 16 * 1024**2
 
 
 class RequestIds:
@@ -37,18 +32,8 @@ class RequestIds:
         return presented if presented and _REQUEST_ID.fullmatch(presented) else f"{next(self._numbers):032x}"
 
 
-class Outcome(NamedTuple):
-    """The answer to an accepted request: records refused, and a message about them or about what looks wrong."""
-
-    rejected: int
-    message: str
-
-
-CLEAN = Outcome(0, "")
-
-
 class Intake:
-    """The way from a request to the bus."""
+    """The way from an unpacked body to the bus."""
 
     def __init__(self, outbox: Outbox, limits: Limits, clock: Clock, metrics: ReceiverMetrics) -> None:
         self._outbox = outbox
@@ -61,56 +46,43 @@ class Intake:
         # One at a time: what a hostile body makes a parser allocate is many times the body.
         self._heavy = asyncio.Semaphore(1)
 
-    async def accept_json(self, service: ExportService, body: bytes, key: ApiKey, request_id: str) -> Outcome:
-        """As `accept`, for an OTLP/JSON request."""
-        converted = await self._from_json(service, body)
-        return await self.accept(
-            service, converted.body, key, request_id, unreadable=converted.unreadable, fault=converted.fault
-        )
-
-    async def _from_json(self, service: ExportService, body: bytes) -> Converted:
-        """Raises MalformedTelemetry, PayloadTooLarge."""
-        if len(body) <= _LIGHT_JSON_BYTES:
-            return to_protobuf(service, body)
-        if len(body) > MAX_JSON_BYTES:
-            raise PayloadTooLarge(
-                f"JSON may have {MAX_JSON_BYTES} bytes unpacked; send fewer records at once, or protobuf."
-            )
-        async with self._heavy:
-            return await asyncio.to_thread(to_protobuf, service, body)
-
     async def accept(
-        self,
-        service: ExportService,
-        body: bytes,
-        key: ApiKey,
-        request_id: str,
-        *,
-        unreadable: int = 0,
-        fault: str = "",
+        self, service: ExportService, spoken: Format, content: bytes, key: ApiKey, request_id: str
     ) -> Outcome:
-        """Return when every record that can be kept is durable on the bus. `unreadable` ones were left out of `body` already.
+        """Return when every record that can be kept is durable on the bus.
 
         Raises MalformedTelemetry, PayloadTooLarge, BusUnavailable. After BusUnavailable a part of a request large enough
         to be cut may be on the bus; the sender's retry brings it again, as at-least-once allows.
         """
         signal = service.signal
+        decoded = await self._decode(service, spoken, content)
         now_ns = self._clock.now_ns()
-        if len(body) <= self._limits.max_message_bytes:
-            verdict = validate(service, body, self._limits, now_ns)
+        if len(decoded.body) <= self._limits.max_message_bytes:
+            verdict = validate(service, decoded.body, self._limits, now_ns)
         else:
             async with self._heavy:
-                verdict = await asyncio.to_thread(validate, service, body, self._limits, now_ns)
-        if unreadable:
-            verdict.reject("unreadable", unreadable)
-            verdict.fault = fault
+                verdict = await asyncio.to_thread(validate, service, decoded.body, self._limits, now_ns)
+        if decoded.unreadable:
+            verdict.reject("unreadable", decoded.unreadable)
+            verdict.fault = decoded.fault
         for payload, records in verdict.payloads:
             await self._outbox.put(signal.topic, key, payload, records, now_ns, request_id)
             self._records[signal.name].inc(records)
-        self._bytes[signal.name].inc(len(body))
+        self._bytes[signal.name].inc(len(decoded.body))
         if not verdict.rejected and not verdict.odd_times:
             return CLEAN
         for reason, records in verdict.rejected.items():
             self._metrics.rejected.labels(signal.name, reason).inc(records)
         self._metrics.odd_times.labels(signal.name).inc(verdict.odd_times)
         return Outcome(verdict.rejected_records, verdict.message(service, self._limits))
+
+    async def _decode(self, service: ExportService, spoken: Format, content: bytes) -> Decoded:
+        """Raises MalformedTelemetry, PayloadTooLarge."""
+        if len(content) <= spoken.inline_bytes:
+            return spoken.decode(service, content)
+        if len(content) > spoken.max_bytes:
+            raise PayloadTooLarge(
+                f"{spoken.media_type} may have {spoken.max_bytes} bytes unpacked; send fewer records at once, or protobuf."
+            )
+        async with self._heavy:
+            return await asyncio.to_thread(spoken.decode, service, content)

@@ -15,7 +15,7 @@ from libs.common.errors import PayloadTooLarge, RequestError
 from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import EXPORT_SERVICES, LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
-from services.ingestion.validation import REASONS, Limits, Verdict, validate
+from services.ingestion.receivers.validation import REASONS, Limits, Verdict, validate
 from tests.unit.services.ingestion.otlp_strategies import NOW, log_requests, metric_requests, trace_requests
 
 DAY = 86_400 * 10**9

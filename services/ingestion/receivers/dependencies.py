@@ -13,7 +13,7 @@ from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import Clock
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.web.health import Check
-from services.ingestion.admission import KeyStore
+from services.ingestion.receivers.admission import KeyStore
 
 
 class Connections(NamedTuple):

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import EXPORT_SERVICES, LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
-from services.ingestion.otlp_json import to_protobuf
+from services.ingestion.receivers.otlp.json_documents import to_protobuf
 from tests.unit.services.ingestion.otlp_strategies import log_requests, metric_requests, trace_requests
 
 _IDS = {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
