@@ -43,6 +43,10 @@ class BusConsumer:
         """See Consumer."""
         await self._transport.commit(positions)
 
+    async def life(self, partition: TopicPartition) -> str:
+        """See Consumer."""
+        return await self._transport.life(partition)
+
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """See Consumer."""
         await self._transport.seek(partition, offset)

@@ -58,7 +58,9 @@ class LogStore(Protocol):
         self, topic: str, group: str, member: str, owned: Mapping[int, int], *, leaving: bool
     ) -> None: ...
 
-    async def read(self, positions: Mapping[TopicPartition, int], max_bytes: int) -> dict[TopicPartition, Fetched]: ...
+    async def read(self, positions: Mapping[TopicPartition, int], max_bytes: int) -> dict[TopicPartition, Fetched]:
+        """In this order. Once `max_bytes` are passed, the partitions that are left are not in the answer."""
+        ...
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout: float) -> None:
         """Until one of these has a record at or after its position, or `timeout` seconds have passed."""
@@ -72,6 +74,10 @@ class LogStore(Protocol):
 
     async def commit(self, group: str, positions: Mapping[TopicPartition, tuple[int, Position]]) -> None:
         """With epochs. Raises CommitFenced."""
+        ...
+
+    async def life(self, topic: str) -> str:
+        """See Consumer."""
         ...
 
     async def check(self) -> None: ...
@@ -104,6 +110,8 @@ class LeasedConsumer:
         listener: RebalanceListener,
         settings: BusSettings,
         clock: Clock,
+        *,
+        member: str | None = None,
     ) -> None:
         self._store = store
         self._group = group
@@ -111,7 +119,8 @@ class LeasedConsumer:
         self._listener = listener
         self._settings = settings
         self._clock = clock
-        self._member = uuid4().hex
+        self._member = member or uuid4().hex
+        self._turn = 0
         self._owned: dict[TopicPartition, _Owned] = {}
         self._beat_lock = asyncio.Lock()
         self._next_beat = 0.0
@@ -171,6 +180,9 @@ class LeasedConsumer:
         if fenced:
             await self._store.commit(self._group, fenced)
 
+    async def life(self, partition: TopicPartition) -> str:
+        return await self._store.life(partition.topic)
+
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         self._own(partition).position = offset
 
@@ -225,7 +237,11 @@ class LeasedConsumer:
         return any(tp not in self._owned or self._owned[tp].position != offset for tp, offset in wanted.items())
 
     async def _read(self, wanted: Mapping[TopicPartition, int], max_bytes: int) -> dict[TopicPartition, list[Record]]:
-        fetched = await self._store.read(wanted, max_bytes)
+        # Each partition comes first in turn: the budget may be spent before the last one.
+        order = sorted(wanted)
+        self._turn = (self._turn + 1) % len(order)
+        order = order[self._turn :] + order[: self._turn]
+        fetched = await self._store.read({tp: wanted[tp] for tp in order}, max_bytes)
         # Gaps first: a listener that fails must not leave records behind that poll has counted as returned.
         for tp, found in fetched.items():
             owned = self._wanted(tp, wanted)

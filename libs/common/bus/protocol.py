@@ -126,8 +126,8 @@ class Consumer(Protocol):
     async def poll(self, *, max_bytes: int, timeout: float) -> dict[TopicPartition, list[Record]]:
         """Next records, each partition in order, without a gap that on_gap has not told.
 
-        Waits up to `timeout` seconds for the first one; {} when none came, also while the bus is away. Stops near
-        `max_bytes` of values, but returns a record that is larger alone. Reading starts at the committed position, or at
+        Waits up to `timeout` seconds for the first one; {} when none came, also while the bus is away. At most `max_bytes`
+        of values and the rest of the record that passes it, so that whoever has a budget keeps it. Reading starts at the committed position, or at
         the earliest record where there is none.
         """
         ...
@@ -141,6 +141,14 @@ class Consumer(Protocol):
 
         Raises CommitFenced when one of the partitions is no longer ours, and then none of a topic's is stored.
         Raises BusUnavailable when the bus does not answer; then they may or may not be stored.
+        """
+        ...
+
+    async def life(self, partition: TopicPartition) -> str:
+        """Which life of its topic the partition is in, from the bus: an offset names a record only together with it.
+
+        A topic that is deleted and made again, or whose bus was emptied, begins a new life and counts from 0 again. No two
+        lives are called the same; at most 40 letters, digits, "-" and "_". Raises BusUnavailable.
         """
         ...
 

@@ -5,7 +5,8 @@
     async with bus.open_producer() as producer, bus.open_consumer("writer", ["telemetry.logs"], listener) as consumer: ...
 
 Time is the clock's: with a FakeClock, `poll(timeout=0)` is the way to read, and leases run out by `clock.advance`.
-`bus.away = True` makes every call fail as a bus does that does not answer.
+`bus.away = True` makes every call fail as a bus does that does not answer. `bus.recreate(topic)` deletes a topic and makes it
+again, as an operator or an emptied Redis does: its offsets begin at 0, in a new life.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 
 from libs.common.bus.consumer import BusConsumer
 from libs.common.bus.in_flight import InFlightBytes
@@ -72,6 +73,7 @@ class _Group:
 class _Topic:
     declaration: TopicDeclaration
     logs: list[MemoryLog]
+    life: str
     groups: dict[str, _Group] = field(default_factory=dict)
 
     def group(self, name: str) -> _Group:
@@ -85,6 +87,10 @@ class _State:
         self.away = False
         self.topics: dict[str, _Topic] = {}
         self.written = asyncio.Condition()
+        # Across lives of a topic, so that no two owners have the same epoch.
+        self.epochs = count(1)
+        self.lives = count(1)
+        self.members = count(1)
 
     def check(self) -> None:
         if self.away:
@@ -134,10 +140,21 @@ class MemoryBus:
         """See libs.common.bus.ensure_topics. Topics have at most settings.partitions, as on Redis Streams."""
         self._state.check()
         for declaration in declarations:
-            count = min(declaration.partitions, self.settings.partitions)
-            topic = self._state.topics.setdefault(declaration.topic, _Topic(declaration, []))
+            partitions = min(declaration.partitions, self.settings.partitions)
+            if declaration.topic not in self._state.topics:
+                self._state.topics[declaration.topic] = _Topic(declaration, [], f"life{next(self._state.lives)}")
+            topic = self._state.topics[declaration.topic]
             topic.declaration = declaration
-            topic.logs += [MemoryLog() for _ in range(count - len(topic.logs))]
+            topic.logs += [MemoryLog() for _ in range(partitions - len(topic.logs))]
+
+    def recreate(self, topic: str, *, keep_commits: bool = False) -> None:
+        """Delete a topic and make it again. `keep_commits` keeps what groups committed, which is of the life before."""
+        old = self._state.topics[topic]
+        new = _Topic(old.declaration, [MemoryLog() for _ in old.logs], f"life{next(self._state.lives)}")
+        if keep_commits:
+            for name, group in old.groups.items():
+                new.groups[name] = _Group(positions=dict(group.positions))
+        self._state.topics[topic] = new
 
     @asynccontextmanager
     async def open_producer(self, *, metrics: BusMetrics | None = None) -> AsyncIterator[Producer]:
@@ -159,7 +176,8 @@ class MemoryBus:
         metrics = metrics or unexported_metrics()
         counting = CountingListener(listener, group, metrics)
         store = _MemoryLogStore(self._state)
-        leased = LeasedConsumer(store, group, topics, counting, self.settings, self._clock)
+        member = f"member{next(self._state.members):08}"
+        leased = LeasedConsumer(store, group, topics, counting, self.settings, self._clock, member=member)
         try:
             yield BusConsumer(leased, group, frozenset(topics), metrics)
         finally:
@@ -227,7 +245,7 @@ class _MemoryLogStore:
             _, end = state.leases.get(partition, ("", now))
             if len(held) + len(taken) < share and end <= now:
                 state.leases[partition] = (member, until)
-                taken[partition] = state.epochs[partition] = state.epochs.get(partition, 0) + 1
+                taken[partition] = state.epochs[partition] = next(self._state.epochs)
         return Heartbeat(share, lost, taken)
 
     async def release(self, topic: str, group: str, member: str, owned: Mapping[int, int], *, leaving: bool) -> None:
@@ -243,6 +261,8 @@ class _MemoryLogStore:
         found: dict[TopicPartition, Fetched] = {}
         left = max_bytes
         for index, (tp, offset) in enumerate(positions.items()):
+            if left <= 0 and any(fetched.records for fetched in found.values()):
+                break
             log, share, used = self._state.log(tp), left // (len(positions) - index), 0
             records: list[Record] = []
             if log.start <= offset:
@@ -252,7 +272,7 @@ class _MemoryLogStore:
                     records.append(record)
                     used += len(record.value)
             found[tp] = Fetched(log.start, log.end, records)
-            left = max(left - used, 0)
+            left -= used
         return found
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout: float) -> None:
@@ -287,6 +307,9 @@ class _MemoryLogStore:
             topic = self._state.topic(tp.topic)
             topic.group(group).positions[tp.partition] = position
             self._state.trim(topic)
+
+    async def life(self, topic: str) -> str:
+        return self._state.topic(topic).life
 
     async def check(self) -> None:
         self._state.check()

@@ -48,6 +48,9 @@ class Transport(Protocol):
     async def lose_before(self, partition: TopicPartition, offset: int) -> None:
         """Drop the head of a log, as retention does."""
 
+    async def make_again(self, declaration: TopicDeclaration) -> None:
+        """Lose the topic with all it holds, and declare it again."""
+
     async def go_away(self) -> None: ...
     async def come_back(self) -> None: ...
 
@@ -76,6 +79,9 @@ class MemoryTransport:
 
     async def lose_before(self, partition: TopicPartition, offset: int) -> None:
         self._bus.log(partition).drop_before(offset)
+
+    async def make_again(self, declaration: TopicDeclaration) -> None:
+        self._bus.recreate(declaration.topic)
 
     async def go_away(self) -> None:
         self._bus.away = True
@@ -117,6 +123,11 @@ class RedisTransport(_RealTransport):
             await client.xtrim(f"{key}/{partition.partition}", minid=f"0-{offset + 1}", approximate=False)
             await client.hset(key, f"start:{partition.partition}", offset)
 
+    async def make_again(self, declaration: TopicDeclaration) -> None:
+        async with Redis.from_url(self._server.url) as client:
+            await client.flushall()
+        await self.ensure(declaration)
+
     async def go_away(self) -> None:
         await asyncio.to_thread(self._server.kill)
 
@@ -140,6 +151,18 @@ class KafkaTransport(_RealTransport):
             )
         finally:
             await admin.close()
+
+    async def make_again(self, declaration: TopicDeclaration) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._cluster.bootstrap)
+        await admin.start()
+        try:
+            await admin.delete_topics([declaration.topic])
+            async with asyncio.timeout(PATIENCE):
+                while declaration.topic in await admin.list_topics():
+                    await asyncio.sleep(0.1)
+        finally:
+            await admin.close()
+        await self.ensure(declaration)
 
     async def go_away(self) -> None:
         await asyncio.to_thread(self._cluster.kill)

@@ -30,11 +30,13 @@ class FetchBuffer:
             self._mean_bytes += (mean - self._mean_bytes) / 4
 
     def take(self, max_bytes: int) -> dict[TopicPartition, list[Record]]:
-        """The oldest of partitions that are not paused, at least one if there is any, about `max_bytes` in all."""
+        """The oldest of partitions that are not paused, at least one if there is any, until `max_bytes` are passed."""
         taken: dict[TopicPartition, list[Record]] = {}
         ready = [tp for tp in self._records if tp not in self.paused]
         left = max_bytes
         for index, tp in enumerate(ready):
+            if left <= 0 and taken:
+                break
             queue = self._records.pop(tp)
             share = left // (len(ready) - index)
             used = 0
@@ -43,7 +45,7 @@ class FetchBuffer:
                 record = queue.popleft()
                 used += len(record.value)
                 records.append(record)
-            left = max(left - used, 0)
+            left -= used
             taken[tp] = records
             if queue:
                 self._records[tp] = queue  # to the end

@@ -26,6 +26,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from libs.common.bus.kafka.buffer import FetchBuffer
 from libs.common.bus.kafka.connection import client_options, stop, unavailable_when_away
+from libs.common.bus.kafka.topic_ids import topic_id
 from libs.common.bus.listening import ListenerFailed, tell
 from libs.common.bus.protocol import Position, RebalanceListener, Record, TopicPartition
 from libs.common.clock import Clock
@@ -35,8 +36,9 @@ from libs.common.settings import BusSettings
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 0.25
-# A broker returns a larger batch all the same, alone.
-_PARTITION_FETCH_BYTES = 4 * 1024**2
+_NO_LEADER = -1
+# A broker returns a larger batch all the same, alone. aiokafka keeps this much of each partition beside what was asked for.
+_PARTITION_FETCH_BYTES = 1024**2
 
 
 @dataclass(eq=False)
@@ -153,6 +155,16 @@ class KafkaConsumer:
                     f"Group {self._group} has rebalanced; read on from the committed position."
                 ) from None
             raise
+
+    async def life(self, partition: TopicPartition) -> str:
+        """See Consumer. The leader is asked, from whom the records come: other brokers hear of a new life later."""
+        admin = await self._admin_client()
+        leader = None
+        if self._kafka is not None:
+            leader = self._kafka._client.cluster.leader_for_partition(_theirs(partition))  # noqa: SLF001 (no public way)
+        with unavailable_when_away():
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                return await topic_id(admin, partition.topic, leader if leader != _NO_LEADER else None)
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """See Consumer."""

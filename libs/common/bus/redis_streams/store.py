@@ -1,7 +1,6 @@
 """Logs, leases and positions in Redis, for LeasedConsumer. The scripts do the work, each atomically."""
 
 from collections.abc import Collection, Mapping
-from itertools import groupby
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -10,7 +9,7 @@ from libs.common.bus.leases import Fetched, Heartbeat
 from libs.common.bus.protocol import Position, Record, TopicPartition
 from libs.common.bus.redis_streams.codec import unpack
 from libs.common.bus.redis_streams.connection import Argument, RedisBus, named_error, topic_key, unavailable_when_away
-from libs.common.errors import CommitFenced
+from libs.common.errors import BusUnavailable, CommitFenced
 
 
 class RedisLogStore:
@@ -42,12 +41,15 @@ class RedisLogStore:
         found: dict[TopicPartition, Fetched] = {}
         left = max_bytes
         for index, topic in enumerate(order):
+            if left <= 0 and any(fetched.records for fetched in found.values()):
+                break
             partitions = topics[topic]
             arguments = [number for tp in partitions for number in (tp.partition, positions[tp])]
             # A floor, because the script takes nothing less than one record of each partition anyway.
             share = max(left // (len(order) - index), 1)
             answers = await self._bus.run("read", topic, share, *arguments)
-            for tp, (start, end, *entries) in zip(partitions, answers, strict=True):
+            # The budget may end before the last partition.
+            for tp, (start, end, *entries) in zip(partitions, answers, strict=False):
                 records = _records(tp, positions[tp], entries)
                 left -= sum(len(record.value) for record in records)
                 found[tp] = Fetched(start, end, records)
@@ -97,13 +99,24 @@ class RedisLogStore:
                     raise
                 raise CommitFenced(f"{topic}/{str(error).split()[-1]} has a new owner in group {group}") from None
 
+    async def life(self, topic: str) -> str:
+        """See Consumer."""
+        with unavailable_when_away():
+            found: bytes | None = await self._bus.client.hget(topic_key(topic), "life")  # type: ignore[assignment]
+        if found is None:
+            raise BusUnavailable(f"The event bus has no topic {topic}; run the migration, which declares topics.")
+        return found.decode()
+
     async def check(self) -> None:
         """See LogStore."""
         await self._bus.check()
 
 
 def _by_topic(partitions: Collection[TopicPartition]) -> dict[str, list[TopicPartition]]:
-    return {topic: list(members) for topic, members in groupby(sorted(partitions), key=lambda tp: tp.topic)}
+    found: dict[str, list[TopicPartition]] = {}
+    for tp in partitions:
+        found.setdefault(tp.topic, []).append(tp)
+    return found
 
 
 def _records(tp: TopicPartition, first: int, entries: list[bytes]) -> list[Record]:

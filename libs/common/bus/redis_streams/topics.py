@@ -1,6 +1,7 @@
 """Topics on Redis Streams."""
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from libs.common.bus.redis_streams.connection import Argument, RedisBus
 from libs.common.bus.topics import TopicDeclaration
@@ -26,4 +27,4 @@ async def declare_topics(bus: RedisBus, settings: BusSettings, declarations: Ite
             "segment_bytes": max(min(_SEGMENT_BYTES, retention_bytes // 16), 1),
         }
         pairs = [part for pair in fields.items() for part in pair]
-        await bus.run("declare", declaration.topic, partitions, *pairs)
+        await bus.run("declare", declaration.topic, partitions, uuid4().hex, *pairs)

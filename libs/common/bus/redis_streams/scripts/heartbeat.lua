@@ -37,6 +37,7 @@ for p = 0, partitions - 1 do
   end
   if redis.call('SET', group .. '/lease/' .. p, member, 'PX', lease, 'NX') then
     held = held + 1
+    redis.call('HSETNX', group, 'epoch:' .. p, int(now))
     taken[#taken + 1] = p
     taken[#taken + 1] = redis.call('HINCRBY', group, 'epoch:' .. p, 1)
   end

@@ -1,6 +1,6 @@
 -- Stands before every other script. KEYS[1] is the topic's key; the others are made from it and share its hash slot:
 --
---   airis:bus:{topic}                    hash. partitions, groups, retention_ms, retention_bytes, segment_bytes;
+--   airis:bus:{topic}                    hash. life = a name that no other life of the topic has; partitions, groups, retention_ms, retention_bytes, segment_bytes;
 --                                        held = bytes kept in all partitions; and for partition p
 --                                        start:p, next:p = offsets of the earliest and the next record;
 --                                        head:p, tail:p = bytes dropped and written since the beginning; cut:p = tail:p
@@ -13,7 +13,7 @@
 --   airis:bus:{topic}:group/lease/p      who holds partition p, while it counts
 --
 -- An epoch grows each time a partition changes hands, so an old owner is told from a new one for ever; the lease only says
--- when a partition may be taken.
+-- when a partition may be taken. The first epoch is the time, so that it is a new one after Redis was emptied, too.
 
 local topic = KEYS[1]
 

@@ -1,6 +1,7 @@
 -- Read several partitions. ARGV: most bytes of values, then partition and offset of each.
 -- Returns for each partition {start, next, m, v, m, v, ...}, the records from the asked offset on. No record comes back when
--- the offset is not between start and next. The bytes are shared among the partitions that have records.
+-- the offset is not between start and next. The bytes are shared among the partitions that have records; once they are spent,
+-- the answer ends before the first partition that would have got none.
 local result, behind = {}, {}
 for i = 2, #ARGV, 2 do
   local p, offset = ARGV[i], tonumber(ARGV[i + 1])
@@ -9,12 +10,18 @@ for i = 2, #ARGV, 2 do
   local answer = { start, next_offset }
   result[#result + 1] = answer
   if start <= offset and offset < next_offset then
-    behind[#behind + 1] = { p = p, offset = offset, answer = answer }
+    behind[#behind + 1] = { p = p, offset = offset, answer = answer, at = #result }
   end
 end
 
 local left = tonumber(ARGV[1])
 for i, partition in ipairs(behind) do
+  if left <= 0 and i > 1 then
+    for n = #result, partition.at, -1 do
+      result[n] = nil
+    end
+    break
+  end
   local share, used, offset, chunk = left / (#behind - i + 1), 0, partition.offset, 1
   local full = false
   repeat

@@ -25,7 +25,8 @@ def test_budget_is_shared_and_what_one_leaves_is_for_the_next() -> None:
     assert taken(buffer, 600) == {ONE: [0], OTHER: [0, 1, 2, 3, 4]}
     buffer.add(fetched(0, range(1, 5), 100))
     assert taken(buffer, 400) == {OTHER: [5, 6], ONE: [1, 2]}
-    assert taken(buffer, 1) == {OTHER: [7], ONE: [3]}
+    assert taken(buffer, 1) == {OTHER: [7]}, "a budget that is spent goes to nobody else"
+    assert taken(buffer, 1) == {ONE: [3]}
 
 
 def test_paused_partitions_keep_theirs() -> None:
