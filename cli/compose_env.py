@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from embedded.layout import ADMIN_EMAIL, Secrets
+from embedded.private_files import keep_private
 
 
 def variables(made: Secrets) -> dict[str, str]:
@@ -22,7 +23,9 @@ def variables(made: Secrets) -> dict[str, str]:
 
 def ensure(file: Path) -> bool:
     """Write the file, readable by its owner only, unless it is there. Whether it was written."""
+    keep_private()
     if file.exists():
+        file.chmod(0o600)
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(f"{name}={value}\n" for name, value in variables(Secrets.make()).items())

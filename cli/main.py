@@ -17,6 +17,7 @@ from cli.installation import last_state, running
 from cli.up import status as show_status
 from cli.up import up as start
 from embedded.layout import ROOT, Layout, Ports, Secrets
+from embedded.private_files import keep_private
 from embedded.processes import end, left_behind, until_gone
 from embedded.supervisor import DRAIN_SECONDS
 from libs.common.clickhouse import open_clickhouse
@@ -192,6 +193,7 @@ def fault(
     if name not in faults.FAULTS:
         console.print(f"no fault {name!r}; there are: {', '.join(sorted(faults.FAULTS))}")
         raise typer.Exit(1)
+    keep_private()
     (faults.deactivate if off else faults.activate)(control, name)
     console.print(f"{name} is {'off' if off else 'on'}")
 

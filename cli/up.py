@@ -15,6 +15,7 @@ from rich.table import Table
 from cli.installation import Running, last_state, occupied, running
 from cli.web_build import BuildFailed, build, is_built
 from embedded.layout import ROOT, Layout, Ports, Secrets
+from embedded.private_files import keep_private
 from embedded.processes import end, left_behind, until_gone
 from embedded.supervisor import DRAIN_SECONDS, tail
 
@@ -72,6 +73,8 @@ def _step(console: Console, what: str, work: Callable[[], None], *, needed: bool
 
 def _launch(layout: Layout) -> None:
     layout.state_file.unlink(missing_ok=True)
+    # Not earlier: the web UI that was built above is no secret, and images are made from it.
+    keep_private()
     layout.logs.mkdir(parents=True, exist_ok=True)
     command = [
         sys.executable, "-m", "embedded.supervisor",

@@ -75,7 +75,7 @@ class Secrets:
 
 def write_private(file: Path, content: dict[str, Any]) -> None:
     """Write JSON that only the owner may read, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = file.with_suffix(".part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from embedded.health import first_problem
 from embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, ProcessSpec, Secrets, processes, write_private
+from embedded.private_files import keep_private, make_private
 from embedded.processes import allow_many_files, end, identify, left_behind
 from embedded.redis import redis_command
 
@@ -291,6 +292,9 @@ async def _main(layout: Layout) -> None:
         sys.exit(f"another supervisor runs {layout.data_dir}")
     # Those of a supervisor that was killed are draining; their ports and data have to be free.
     await asyncio.to_thread(end, left_behind(layout.data_dir), DRAIN_SECONDS)
+    # Releases before this one left them readable to all. Measured: 0.3 s for 50,000 files that need nothing.
+    if mended := await asyncio.to_thread(make_private, layout.data_dir):
+        sys.stderr.write(f"{mended} files and folders were open to other users of this machine and are closed now\n")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -302,6 +306,7 @@ def main() -> None:
     """Arguments: data directory, ports as JSON, "demo" or "no-demo"."""
     directory, ports, demo = sys.argv[1:4]
     allow_many_files()
+    keep_private()
     asyncio.run(_main(Layout(Path(directory), Ports(**json.loads(ports)), demo == "demo")))
 
 

@@ -25,6 +25,7 @@ from embedded.clickhouse_front.exchange import Limits, Machine
 from embedded.clickhouse_front.lanes import Lane
 from embedded.clickhouse_front.requests import Credentials
 from embedded.clickhouse_front.sessions import Sessions
+from embedded.private_files import keep_private
 from embedded.processes import allow_many_files
 from libs.common.clock import SystemClock
 from libs.common.roles import run_roles
@@ -42,6 +43,7 @@ MAX_HEAD_BYTES = MIB + 128 * 1024
 def main() -> None:
     arguments = _arguments()
     allow_many_files()
+    keep_private()
     try:
         settings = ClickHouseSettings()
     except InvalidSettings as error:
