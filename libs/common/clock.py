@@ -2,7 +2,11 @@
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -32,3 +36,26 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+async def within(clock: Clock, seconds: float, work: Awaitable[T]) -> T:
+    """The result of `work`, by this clock within `seconds`. Raises TimeoutError, having cancelled `work`."""
+    working = asyncio.ensure_future(work)
+    limit = asyncio.ensure_future(clock.sleep(max(seconds, 0)))
+    try:
+        await asyncio.wait({working, limit}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise TimeoutError
+    finally:
+        for task in (working, limit):
+            task.cancel()
+        await asyncio.gather(working, limit, return_exceptions=True)
+
+
+async def set_within(clock: Clock, seconds: float, event: asyncio.Event) -> bool:
+    """Wait for the event, at most `seconds`; whether it is set."""
+    with suppress(TimeoutError):
+        if not event.is_set():
+            await within(clock, seconds, event.wait())
+    return event.is_set()

@@ -53,5 +53,5 @@ class FakeClock:
 
 async def _settle() -> None:
     """Let ready tasks run. Several rounds, because one wake-up may pass through several awaits."""
-    for _ in range(10):
+    for _ in range(50):
         await asyncio.sleep(0)
