@@ -28,7 +28,7 @@ RUN python3 -m venv /opt/node && /opt/node/bin/pip install --no-cache-dir --no-c
 ENV PATH=/opt/node/bin:$PATH NODE_USE_SYSTEM_CA=1
 WORKDIR /build/services/ui/web
 COPY services/ui/web/package.json services/ui/web/package-lock.json services/ui/web/.npmrc ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --no-audit --no-fund --omit=dev
 COPY services/ui/web .
 RUN npm run build && mv ../static /assets
 

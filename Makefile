@@ -38,7 +38,7 @@ coverage: .venv/dev.stamp ## The suite with the lines it never ran, least covere
 	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: lint
-lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, TypeScript
+lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, API description, TypeScript
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,6 +47,7 @@ lint: .venv/dev.stamp ## ruff, mypy, import walls, contracts, declared schema, T
 	$(BIN)/python -W error -m libs.common.telemetry_contract
 	$(BIN)/python -W error -m cli.declared_schema
 	$(BIN)/python -W error -m cli.settings_tables
+	$(BIN)/python -W error -m cli.product_openapi
 	$(BIN)/python -m cli.web_build --check
 
 .PHONY: web

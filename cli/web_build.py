@@ -6,17 +6,24 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Literal
 
+from cli.web_budget import over_budget
 from embedded.layout import ROOT
 
 WEB = ROOT / "services" / "ui" / "web"
 STATIC = ROOT / "services" / "ui" / "static"
 STAMP = STATIC / ".sources"
-_IGNORED = frozenset({"node_modules", "dist", "mock"})
+_INSTALLED = WEB / "node_modules" / ".airis-installed"
+# "schema.ts" is made from openapi.json, and only for the type checker.
+_IGNORED = frozenset({"node_modules", "dist", "schema.ts"})
+
+# Building needs a third of the packages that checking needs.
+Packages = Literal["build", "all"]
 
 
 class BuildFailed(Exception):
-    """npm failed; the message has the end of its output."""
+    """npm failed, or what it built is too heavy; the message says why."""
 
 
 def sources_hash() -> str:
@@ -37,15 +44,30 @@ def is_built() -> bool:
 def build() -> None:
     """Install what the lock names and build. Raises BuildFailed."""
     wanted = sources_hash()
-    _npm("ci", "--no-audit", "--no-fund")
+    _install("build")
     _npm("run", "build")
     STAMP.write_text(wanted)
 
 
 def check() -> None:
-    """Types and lint of the web UI. Raises BuildFailed."""
-    _npm("ci", "--no-audit", "--no-fund")
+    """Types, lint and unit tests of the web UI, and the weight of what is built. Raises BuildFailed."""
+    _install("all")
     _npm("run", "check")
+    if not is_built():
+        build()
+    heavy = over_budget(STATIC)
+    if heavy:
+        raise BuildFailed("\n".join(heavy))
+
+
+def _install(packages: Packages) -> None:
+    """What the lock names, unless it is there: everything serves for building as well."""
+    lock = hashlib.sha256((WEB / "package.json").read_bytes() + (WEB / "package-lock.json").read_bytes()).hexdigest()
+    present = _INSTALLED.read_text() if _INSTALLED.exists() else ""
+    if present in {f"{packages} {lock}", f"all {lock}"}:
+        return
+    _npm("ci", "--no-audit", "--no-fund", *(("--omit=dev",) if packages == "build" else ()))
+    _INSTALLED.write_text(f"{packages} {lock}")
 
 
 def _npm(*arguments: str) -> None:
@@ -60,7 +82,7 @@ def _npm(*arguments: str) -> None:
 
 
 def main() -> None:
-    """Build when needed; `--check` type-checks and lints instead."""
+    """Build when needed; `--check` checks types, lint, unit tests and weight."""
     try:
         if "--check" in sys.argv[1:]:
             check()

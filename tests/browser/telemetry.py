@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import httpx
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
@@ -73,3 +75,22 @@ def send_big_trace(endpoint: str, api_key: str, count: int) -> str:
     with httpx.Client(timeout=60, trust_env=False) as client:
         client.post(f"{endpoint}/v1/traces", content=request.SerializeToString(), headers=headers).raise_for_status()
     return trace_id.hex()
+
+
+def send_names(endpoint: str, api_key: str, names: Sequence[str]) -> None:
+    """For each name a service that is called so, with an operation and a gauge of that name."""
+    traces, metrics = ExportTraceServiceRequest(), ExportMetricsServiceRequest()
+    now = time.time_ns()
+    for name in names:
+        resource_spans = traces.resource_spans.add()
+        resource_spans.resource.attributes.add(key="service.name").value.string_value = name
+        span = resource_spans.scope_spans.add().spans.add(name=name, kind=2, trace_id=os.urandom(16), span_id=os.urandom(8))
+        span.start_time_unix_nano, span.end_time_unix_nano = now - MILLISECOND, now
+        resource_metrics = metrics.resource_metrics.add()
+        resource_metrics.resource.attributes.add(key="service.name").value.string_value = name
+        metric = resource_metrics.scope_metrics.add().metrics.add(name=name, unit="1")
+        metric.gauge.data_points.add(time_unix_nano=now, as_int=42)
+    headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/x-protobuf"}
+    with httpx.Client(timeout=60, trust_env=False, headers=headers) as client:
+        client.post(f"{endpoint}/v1/traces", content=traces.SerializeToString()).raise_for_status()
+        client.post(f"{endpoint}/v1/metrics", content=metrics.SerializeToString()).raise_for_status()

@@ -94,7 +94,7 @@ async def test_pages_keep_their_policy_and_say_nothing_to_the_console(ui: Ui, on
     await ui.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     pages = {
         "/services": SERVICE,
-        f"/services/{SERVICE}": "Operations",
+        f"/service?name={SERVICE}": "Operations",
         "/traces": "Durations over time",
         f"/traces/{one_trace.trace_id}?span={one_trace.failed_span_id}": "charge card",
         "/logs": one_trace.log,

@@ -1,27 +1,26 @@
-/** The pages. Each is a chunk of its own, so that the first one does not wait for the rest. */
+/** The pages under their addresses. */
 
 import { QueryClientProvider } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import type { ComponentType, ReactNode } from "react";
 import { Suspense, lazy, useState } from "react";
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 import { createQueryClient } from "./api/query-client";
 import { useAppliedLocale } from "./i18n";
 import { NotFoundPage } from "./pages/not-found";
+import { PAGE_ENTRIES, paths } from "./pages/registry";
 import { useAppliedTheme } from "./preferences/theme";
-import { paths } from "./routes";
 import { CrashBoundary } from "./shell/crash";
 import { Layout } from "./shell/layout";
 import { Splash } from "./shell/splash";
 import { ToastLayer } from "./ui/toast";
 import { TooltipLayer } from "./ui/tooltip";
+import { changed, nameOfOldPath } from "./url/params";
 
-const SignInPage = lazy(() => import("./pages/sign-in/page"));
-const ServicesPage = lazy(() => import("./pages/services/page"));
-const ServicePage = lazy(() => import("./pages/service/page"));
-const TracesPage = lazy(() => import("./pages/traces/page"));
-const TracePage = lazy(() => import("./pages/trace/page"));
-const LogsPage = lazy(() => import("./pages/logs/page"));
-const MetricsPage = lazy(() => import("./pages/metrics/page"));
+const ROUTES: { path: string; bare: boolean; Page: ComponentType }[] = PAGE_ENTRIES.map(([, { path, bare = false, load }]) => ({
+  path,
+  bare,
+  Page: lazy(load),
+}));
 
 export function App(): ReactNode {
   const [queries] = useState(createQueryClient);
@@ -33,15 +32,15 @@ export function App(): ReactNode {
         <BrowserRouter>
           <Suspense fallback={<Splash />}>
             <Routes>
-              <Route path={paths.signIn} element={<SignInPage />} />
+              {ROUTES.filter(({ bare }) => bare).map(({ path, Page }) => (
+                <Route key={path} path={path} element={<Page />} />
+              ))}
               <Route element={<Layout />}>
                 <Route index element={<Home />} />
-                <Route path={paths.services} element={<ServicesPage />} />
-                <Route path={`${paths.services}/:service`} element={<ServicePage />} />
-                <Route path={paths.traces} element={<TracesPage />} />
-                <Route path={`${paths.traces}/:traceId`} element={<TracePage />} />
-                <Route path={paths.logs} element={<LogsPage />} />
-                <Route path={paths.metrics} element={<MetricsPage />} />
+                {ROUTES.filter(({ bare }) => !bare).map(({ path, Page }) => (
+                  <Route key={path} path={path} element={<Page />} />
+                ))}
+                <Route path={`${paths.services}/*`} element={<OldServiceLink />} />
                 <Route path="*" element={<NotFoundPage />} />
               </Route>
             </Routes>
@@ -57,4 +56,10 @@ export function App(): ReactNode {
 function Home(): ReactNode {
   const { search } = useLocation();
   return <Navigate to={paths.services + search} replace />;
+}
+
+/** Links of the first version had the name in the path. */
+function OldServiceLink(): ReactNode {
+  const { pathname, search } = useLocation();
+  return <Navigate to={paths.service + changed(search, { name: nameOfOldPath(pathname, paths.services) })} replace />;
 }

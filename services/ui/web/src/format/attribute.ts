@@ -1,7 +1,14 @@
 /** Attribute values as text and as terms of the query language. */
 
-import type { Attributes, AttributeValue } from "../api/types";
 import { term } from "../query/compose";
+
+/**
+ * A value as the API gives it: JSON as it is, and what JSON cannot hold as an object with one `$` key. The description calls it
+ * anything, and so does its type.
+ */
+export type AttributeValue = unknown;
+/** Keys are unique unless the sender broke that rule; then all pairs are in one `$kvlist`. */
+export type Attributes = Readonly<Record<string, unknown>>;
 
 type Typed = { $int: string } | { $double: string } | { $bytes: string } | { $kvlist: [string, AttributeValue][] };
 

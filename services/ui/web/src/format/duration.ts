@@ -16,8 +16,9 @@ const UNITS = [
   { unit: "µs", size: 1e3 },
 ] as const;
 
-/** Three significant digits below a minute ("1.23 ms", "45.6 s"), two units above ("2m 5s", "1d 3h"). */
-export function formatDuration(value: bigint | number | string): string {
+/** Three significant digits below a minute ("1.23 ms", "45.6 s"), two units above ("2m 5s", "1d 3h"); "–" for none. */
+export function formatDuration(value: bigint | number | string | null): string {
+  if (value === null) return "–";
   const ns = typeof value === "string" ? Number(nanos(value)) : Number(value);
   if (!Number.isFinite(ns)) return "–";
   if (ns < 0) return `−${formatDuration(-ns)}`;

@@ -254,7 +254,7 @@ export const en = {
     end: "End",
     offset: "After trace start",
     findSimilar: "Find traces with this value",
-    statusNames: { UNSET: "Unset", OK: "OK", ERROR: "Error" } as Record<"UNSET" | "OK" | "ERROR", string>,
+    statusNames: { UNSET: "Unset", OK: "OK", ERROR: "Error" } as Record<string, string | undefined>,
     kindNames: {
       SERVER: "Server",
       CLIENT: "Client",

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Link } from "react-router";
 import { useMessages } from "../i18n";
-import { paths } from "../routes";
+import { paths } from "./registry";
 import { PageTitle } from "../shell/top-bar";
 import { Empty } from "../ui/states";
 

@@ -2,7 +2,6 @@
 
 import type { ReactNode, SubmitEvent } from "react";
 import { useId, useState } from "react";
-import type { AttributeKey } from "../api/types";
 import type { Problem } from "../api/problem";
 import { useTimedQuery } from "../api/use-api";
 import { useMessages } from "../i18n";
@@ -30,11 +29,11 @@ export function QueryBox({ signal, problem }: QueryBoxProps): ReactNode {
   }
   const id = useId();
   const position = problem?.queryPosition ?? null;
-  const keys = useTimedQuery<{ keys: AttributeKey[] }>("/api/v1/attributes", { signal });
+  const keys = useTimedQuery("/api/v1/attributes", { query: { signal } });
   const before = text.replace(/\S*$/, "");
   const suggestions = [
     ...FIELDS[signal],
-    ...(keys.data?.keys ?? []).map(({ key, scope }) => attributeKey(key, scope === "resource" ? "resource" : "record")),
+    ...(keys.data && "keys" in keys.data ? keys.data.keys : []).map(({ key, scope }) => attributeKey(key, scope === "resource" ? "resource" : "record")),
   ];
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();

@@ -1,5 +1,4 @@
 import type { ReactNode } from "react";
-import type { ServiceList } from "../api/types";
 import { useTimedQuery } from "../api/use-api";
 import { useMessages } from "../i18n";
 import { Select } from "../ui/select";
@@ -11,7 +10,7 @@ export function ServiceSelect(): ReactNode {
   const { common } = useMessages();
   const service = useParam("service");
   const setParams = useSetParams();
-  const query = useTimedQuery<ServiceList>("/api/v1/services");
+  const query = useTimedQuery("/api/v1/services");
   const options = (query.data?.services ?? [])
     .map(({ service: name }) => ({ value: name, label: name, before: <ServiceDot service={name} /> }))
     .sort((a, b) => a.label.localeCompare(b.label));

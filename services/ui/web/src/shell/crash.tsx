@@ -5,7 +5,13 @@ import { Component } from "react";
 import { useMessages } from "../i18n";
 import { Icon } from "../ui/icon";
 
-export class CrashBoundary extends Component<{ children: ReactNode }, { error: Error | null }> {
+interface CrashBoundaryProps {
+  children: ReactNode;
+  /** Elsewhere the bug may not be: another place is tried anew. */
+  place?: string;
+}
+
+export class CrashBoundary extends Component<CrashBoundaryProps, { error: Error | null }> {
   override state: { error: Error | null } = { error: null };
 
   static getDerivedStateFromError(error: unknown): { error: Error } {
@@ -15,6 +21,10 @@ export class CrashBoundary extends Component<{ children: ReactNode }, { error: E
   override componentDidCatch(error: unknown, info: ErrorInfo): void {
     // eslint-disable-next-line no-console -- the only trace a reporter can send us
     console.error(error, info.componentStack);
+  }
+
+  override componentDidUpdate(before: CrashBoundaryProps): void {
+    if (this.state.error && before.place !== this.props.place) this.setState({ error: null });
   }
 
   override render(): ReactNode {

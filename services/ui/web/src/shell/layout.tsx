@@ -6,7 +6,7 @@ import { Outlet, useLocation, useNavigate } from "react-router";
 import { useMessages } from "../i18n";
 import { setPreference } from "../preferences/store";
 import { useTheme } from "../preferences/theme";
-import { paths } from "../routes";
+import { NAVIGATION } from "../pages/registry";
 import { TimeProvider, useTime } from "../time/context";
 import { useLinkTo } from "../url/params";
 import { useShortcuts } from "../ui/shortcuts";
@@ -34,7 +34,7 @@ function Frame(): ReactNode {
   const messages = useMessages();
   const [open, setOpen] = useState<"palette" | "help" | null>(null);
   const timeButton = useRef<HTMLButtonElement>(null);
-  const { pathname } = useLocation();
+  const { pathname, search } = useLocation();
   const navigate = useNavigate();
   const linkTo = useLinkTo();
   const { refresh } = useTime();
@@ -46,10 +46,7 @@ function Frame(): ReactNode {
     d: () => timeButton.current?.click(),
     r: refresh,
     t: () => setPreference("theme", theme === "dark" ? "light" : "dark"),
-    "g s": () => void navigate(linkTo(paths.services)),
-    "g t": () => void navigate(linkTo(paths.traces)),
-    "g l": () => void navigate(linkTo(paths.logs)),
-    "g m": () => void navigate(linkTo(paths.metrics)),
+    ...Object.fromEntries(NAVIGATION.map(({ keys, path }) => [keys, () => void navigate(linkTo(path))])),
   });
   return (
     <div className="frame">
@@ -59,7 +56,7 @@ function Frame(): ReactNode {
       <Sidebar />
       <TopBar timeButton={timeButton} onPalette={() => setOpen("palette")} onHelp={() => setOpen("help")} />
       <main id="main" className="main" tabIndex={-1}>
-        <CrashBoundary key={pathname}>
+        <CrashBoundary key={pathname} place={search}>
           <Suspense fallback={<SkeletonRows />}>
             <Outlet />
           </Suspense>

@@ -3,12 +3,11 @@
 import type { KeyboardEvent, ReactNode } from "react";
 import { useMemo, useState } from "react";
 import { useNavigate } from "react-router";
-import type { ServiceList } from "../api/types";
 import { useTimedQuery } from "../api/use-api";
 import type { Messages } from "../i18n";
 import { LOCALE_NAMES, setLocale, useLocale, useMessages } from "../i18n";
 import { setPreference } from "../preferences/store";
-import { paths } from "../routes";
+import { NAVIGATION, paths } from "../pages/registry";
 import { useTime } from "../time/context";
 import { presetText } from "../time/picker";
 import { PRESETS, lastMs } from "../time/range";
@@ -117,22 +116,27 @@ function useCommands(text: string): Command[] {
   const linkTo = useLinkTo();
   const { setRange } = useTime();
   const locale = useLocale();
-  const services = useTimedQuery<ServiceList>("/api/v1/services");
+  const services = useTimedQuery("/api/v1/services");
   const go = (path: string, own?: Record<string, string>): void => void navigate(linkTo(path, own));
-  const { nav, palette } = messages;
+  const { palette } = messages;
   const typed = text.trim();
   return [
     ...traceCommand(typed, messages, go),
-    { id: "services", group: palette.pages, icon: "services", label: nav.services, words: "services g s", run: () => go(paths.services) },
-    { id: "traces", group: palette.pages, icon: "traces", label: nav.traces, words: "traces g t", run: () => go(paths.traces) },
-    { id: "logs", group: palette.pages, icon: "logs", label: nav.logs, words: "logs g l", run: () => go(paths.logs) },
-    { id: "metrics", group: palette.pages, icon: "metrics", label: nav.metrics, words: "metrics g m", run: () => go(paths.metrics) },
+    ...NAVIGATION.map(({ id, path, icon, title, keys }) => ({
+      id,
+      group: palette.pages,
+      icon,
+      label: title[locale],
+      // Who reads one language may type the other.
+      words: `${Object.values(title).join(" ")} ${keys}`,
+      run: () => go(path),
+    })),
     ...(services.data?.services ?? []).map(({ service }) => ({
       id: `service-${service}`,
       group: palette.services,
       label: service,
       service,
-      run: () => go(paths.service(service)),
+      run: () => go(paths.service, { name: service }),
     })),
     ...PRESETS.map(({ text: preset, ms }) => ({
       id: `range-${preset}`,

@@ -6,9 +6,9 @@ import { createContext, use, useEffect } from "react";
 import { Navigate, useLocation, useNavigate } from "react-router";
 import { post } from "../api/client";
 import { SESSION_ENDED } from "../api/query-client";
-import type { Me } from "../api/types";
+import type { Me } from "../api/schema";
 import { useUntimedQuery } from "../api/use-api";
-import { paths } from "../routes";
+import { paths } from "../pages/registry";
 import { ErrorState } from "../ui/states";
 import { Splash } from "./splash";
 
@@ -34,7 +34,7 @@ export function SessionGate({ children }: { children: ReactNode }): ReactNode {
   const { pathname, search } = useLocation();
   const navigate = useNavigate();
   const queries = useQueryClient();
-  const me = useUntimedQuery<Me>(ME);
+  const me = useUntimedQuery(ME, {});
   const signedIn = me.data !== undefined;
 
   useEffect(() => {
@@ -60,7 +60,7 @@ export function useSignOut(): () => Promise<void> {
   const navigate = useNavigate();
   return async () => {
     try {
-      await post("/api/v1/auth/sign-out", {});
+      await post("/api/v1/auth/sign-out");
     } finally {
       // What one person saw must not be there for the next.
       queries.clear();

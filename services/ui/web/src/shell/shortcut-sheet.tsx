@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { useMessages } from "../i18n";
+import { NAVIGATION } from "../pages/registry";
 import { Dialog } from "../ui/dialog";
 import { Kbd } from "../ui/small";
 import { MOD } from "../ui/shortcuts";
@@ -14,7 +15,7 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }): ReactNode {
         [shortcuts.search, ["/"]],
         [shortcuts.time, ["d"]],
         [shortcuts.refresh, ["r"]],
-        [shortcuts.go, ["g", "s t l m"]],
+        [shortcuts.go, ["g", NAVIGATION.map(({ keys }) => keys.replace("g ", "")).join(" ")]],
         [shortcuts.theme, ["t"]],
         [shortcuts.help, ["?"]],
       ],

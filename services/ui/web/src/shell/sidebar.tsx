@@ -1,10 +1,9 @@
 import type { ReactNode } from "react";
 import { NavLink } from "react-router";
-import { useMessages } from "../i18n";
+import { useLocale, useMessages } from "../i18n";
+import { NAVIGATION, NAVIGATION_GROUPS, paths } from "../pages/registry";
 import { setPreference, usePreference } from "../preferences/store";
-import { paths } from "../routes";
 import { useLinkTo } from "../url/params";
-import type { IconName } from "../ui/icon";
 import { Icon } from "../ui/icon";
 import { Account } from "./account";
 import { Mark } from "./splash";
@@ -13,12 +12,8 @@ export function Sidebar(): ReactNode {
   const messages = useMessages();
   const linkTo = useLinkTo();
   const state = usePreference("sidebar", "open");
-  const items: { to: string; icon: IconName; label: string; keys: string }[] = [
-    { to: paths.services, icon: "services", label: messages.nav.services, keys: "g s" },
-    { to: paths.traces, icon: "traces", label: messages.nav.traces, keys: "g t" },
-    { to: paths.logs, icon: "logs", label: messages.nav.logs, keys: "g l" },
-    { to: paths.metrics, icon: "metrics", label: messages.nav.metrics, keys: "g m" },
-  ];
+  const locale = useLocale();
+  const groups = Map.groupBy(NAVIGATION, ({ group }) => group);
   const toggle = state === "open" ? messages.nav.collapse : messages.nav.expand;
   return (
     <aside className="sidebar" data-state={state}>
@@ -27,18 +22,22 @@ export function Sidebar(): ReactNode {
         <span>AIRIS-MON</span>
       </NavLink>
       <nav aria-label={messages.nav.label}>
-        {items.map(({ to, icon, label, keys }) => (
-          <NavLink
-            key={to}
-            to={linkTo(to)}
-            className="nav-link"
-            data-tip={state === "closed" ? label : undefined}
-            data-tip-key={keys}
-            data-tip-side="right"
-          >
-            <Icon name={icon} />
-            <span>{label}</span>
-          </NavLink>
+        {[...groups].map(([group, entries]) => (
+          <div key={group} role="group" aria-label={NAVIGATION_GROUPS[group][locale]}>
+            {entries.map(({ id, path, icon, title, keys }) => (
+              <NavLink
+                key={id}
+                to={linkTo(path)}
+                className="nav-link"
+                data-tip={state === "closed" ? title[locale] : undefined}
+                data-tip-key={keys}
+                data-tip-side="right"
+              >
+                <Icon name={icon} />
+                <span>{title[locale]}</span>
+              </NavLink>
+            ))}
+          </div>
         ))}
       </nav>
       <div className="sidebar-foot">

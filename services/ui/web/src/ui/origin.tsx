@@ -1,10 +1,17 @@
 /** Attributes under their title, and where a record comes from: its resource and the scope that made it. */
 
 import type { ReactNode } from "react";
-import type { Attributes, AttributeValue, EntityRef, Origin } from "../api/types";
+import type { EntityRef, Span } from "../api/schema";
+import type { Attributes, AttributeValue } from "../format/attribute";
 import { attributeText } from "../format/attribute";
 import { useMessages } from "../i18n";
 import { Pair, Pairs } from "./pairs";
+
+/** What spans and log records have in common. */
+type Origin = Pick<
+  Span,
+  "resource_attributes" | "resource_dropped_attributes_count" | "resource_entity_refs" | "resource_schema_url" | "scope" | "scope_schema_url"
+>;
 
 type Actions = (key: string, value: AttributeValue) => ReactNode;
 

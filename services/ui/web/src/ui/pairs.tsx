@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import { useMemo } from "react";
-import type { Attributes, AttributeValue } from "../api/types";
+import type { Attributes, AttributeValue } from "../format/attribute";
 import { attributePairs, attributeText, attributeType } from "../format/attribute";
 import { CopyButton } from "./small";
 

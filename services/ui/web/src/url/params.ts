@@ -30,6 +30,16 @@ export function linkSearch(search: string, own: Changes = {}): string {
   return changed(kept.toString(), own);
 }
 
+/** The name in a path that begins with `prefix`, as the first version wrote it: percent-encoded, slashes perhaps not. */
+export function nameOfOldPath(pathname: string, prefix: string): string {
+  const encoded = pathname.slice(prefix.length + 1);
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return encoded;
+  }
+}
+
 /** Only a path of our own: anything else in `return` would let a crafted link send people elsewhere after sign-in. */
 export function safeReturn(text: string | null): string {
   // Browsers drop tabs and line breaks from addresses, which would turn "/<tab>/host" into "//host".

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { AttributeValue } from "../../src/api/types";
+import type { AttributeValue } from "../../src/format/attribute";
 import { attributePairs, attributeTerm, attributeText, attributeType, jsonText } from "../../src/format/attribute";
 import { formatCompact, formatCount, formatInUnit, formatRate, formatRatio, rateUnit } from "../../src/format/number";
 import { en } from "../../src/i18n/en";

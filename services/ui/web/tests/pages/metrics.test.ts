@@ -1,13 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MetricData, MetricPoint, MetricSeries, MetricShape } from "../../src/api/types";
+import type { DataPoint, MetricPoints, MetricSeries } from "../../src/api/schema";
+import type { MetricShape } from "../../src/pages/metrics/points";
 import { MAX_LINES, heatMetric, plotMetric } from "../../src/pages/metrics/plot";
 import { joined } from "../../src/pages/metrics/use-metric";
 import { mergeBuckets, pointBuckets, quantile, samples } from "../../src/pages/metrics/points";
 
 const T0 = 1_700_000_000_000;
 
-function point(second: number, rest: Partial<MetricPoint>, startSecond = 0): MetricPoint {
+function point(second: number, rest: Partial<DataPoint>, startSecond = 0): DataPoint {
   return {
     start_time_unix_nano: `${T0 + startSecond * 1000}000000`,
     time_unix_nano: `${T0 + second * 1000}000000`,
@@ -16,17 +17,22 @@ function point(second: number, rest: Partial<MetricPoint>, startSecond = 0): Met
   };
 }
 
-const GAUGE: MetricShape = { type: "gauge", temporality: "UNSPECIFIED", monotonic: false };
+const GAUGE = { type: "gauge", temporality: "UNSPECIFIED", monotonic: false } as const satisfies MetricShape;
 
-function series(points: MetricPoint[], attributes = {}, shape = GAUGE): MetricSeries {
+type Shape = Pick<MetricSeries, "type" | "temporality" | "monotonic">;
+
+function series(points: DataPoint[], attributes = {}, shape: Shape = GAUGE): MetricSeries {
   const scope = { name: "", version: "", attributes: {}, dropped_attributes_count: 0 };
-  return { ...shape, attributes, resource_attributes: {}, service: "shop", scope, points };
+  return {
+    ...shape, attributes, unit: "", description: "", metadata: {}, resource_attributes: {}, resource_dropped_attributes_count: 0,
+    resource_entity_refs: [], resource_schema_url: "", scope_schema_url: "", service: "shop", scope, points,
+  };
 }
 
 const CUMULATIVE = { type: "sum", temporality: "CUMULATIVE", monotonic: true } as const;
 const DELTA = { type: "sum", temporality: "DELTA", monotonic: true } as const;
 
-function metric(shape: Partial<MetricData>, all: MetricSeries[]): MetricData {
+function metric(shape: Partial<Shape>, all: MetricSeries[]): MetricPoints {
   const { type, temporality, monotonic } = { ...GAUGE, ...shape };
   return {
     name: "m", unit: "", description: "", next_cursor: null, ...shape, type, temporality, monotonic,

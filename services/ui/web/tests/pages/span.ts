@@ -1,4 +1,4 @@
-import type { Span } from "../../src/api/types";
+import type { Span } from "../../src/api/schema";
 
 /** A span with nothing special about it; times in nanoseconds. */
 export function makeSpan(overrides: Partial<Span> & { start?: number; duration?: number } = {}): Span {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { changed, linkSearch, safeReturn } from "../../src/url/params";
+import { paths } from "../../src/pages/registry";
+import { changed, linkSearch, nameOfOldPath, safeReturn } from "../../src/url/params";
 
 describe("changed", () => {
   it("sets, removes and keeps", () => {
@@ -43,5 +44,44 @@ describe("safeReturn", () => {
         expect(new URL(safeReturn(text), "https://airis.example").origin).toBe("https://airis.example");
       }),
     );
+  });
+});
+
+describe("names", () => {
+  /** What stores have been seen to hold, and what breaks paths. */
+  const NASTY = [
+    "\\Processor(_Total)\\% Processor Time", "CORP\\svc", "a/../b", ".", "..", "../..", "/", "//", "x/operations", "a\tb", "a\nb", "a\r\nb",
+    "a\u0000b", "%", "%2F", "%00", "%zz", "a?b=c&d#e", "a+b c", " ", "한글 서비스", "한글".normalize("NFD"), "👩‍👩‍👧‍👦", "\u202Eevil", "\uFEFF",
+    "x".repeat(2000), "name=1&name=2", "<b>", "'\"",
+  ];
+
+  function address(name: string): URL {
+    return new URL(paths.service + linkSearch("?from=now-3h", { name }), "http://airis.test");
+  }
+
+  it.each(NASTY)("%j opens its own page", (name) => {
+    expect(address(name).pathname).toBe("/service");
+    expect(address(name).searchParams.get("name")).toBe(name);
+    expect(address(name).searchParams.get("from")).toBe("now-3h");
+  });
+
+  it("whatever they are made of", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: "binary" }), (name) => {
+        expect(new URL(address(name).href).searchParams.get("name")).toBe(name);
+        expect(address(name).pathname).toBe("/service");
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("are read from links of the first version", () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: "binary" }), (name) => {
+        expect(nameOfOldPath(`/services/${encodeURIComponent(name)}`, "/services")).toBe(name);
+      }),
+    );
+    expect(nameOfOldPath("/services/a/b", "/services")).toBe("a/b");
+    expect(nameOfOldPath("/services/100%", "/services")).toBe("100%");
   });
 });

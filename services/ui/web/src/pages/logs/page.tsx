@@ -2,18 +2,20 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import type { ReactNode } from "react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { Link } from "react-router";
-import type { AttributeValue, LogHistogram, LogPage, LogRecord, Severity } from "../../api/types";
-import { SEVERITIES } from "../../api/types";
+import type { LogHistogram, LogRecord } from "../../api/schema";
 import { usePagedQuery, useTimedQuery } from "../../api/use-api";
 import { StackedBars } from "../../charts/stacked-bars";
+import type { AttributeValue } from "../../format/attribute";
 import { attributeTerm, attributeText, jsonText } from "../../format/attribute";
 import { nanos } from "../../format/duration";
 import { formatLogTime, formatNanos } from "../../format/instant";
+import type { Severity } from "../../format/severity";
+import { SENT_SEVERITIES, SEVERITIES, severityOf } from "../../format/severity";
 import { useMessages } from "../../i18n";
 import { QueryBox } from "../../query/box";
 import { attributeKey, conjunction, narrowed, term } from "../../query/compose";
 import { ServiceSelect } from "../../query/service-select";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
@@ -28,12 +30,6 @@ import { useLinkTo, useParam, useSetParams } from "../../url/params";
 
 const PAGE_SIZE = 200;
 const ROW_HEIGHT = 29;
-const CHOICES: readonly Severity[] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
-
-/** The name of a severity number's range (OpenTelemetry logs data model). */
-export function severityOf(number: number): Severity {
-  return number <= 0 ? "UNSET" : (CHOICES[Math.min(5, Math.floor((number - 1) / 4))] ?? "UNSET");
-}
 
 function severityVar(severity: Severity): string {
   return `--severity-${severity.toLowerCase()}`;
@@ -50,8 +46,8 @@ export default function LogsPage(): ReactNode {
     () => conjunction(service && term("service", "=", service), severity && `severity>=${severity.toLowerCase()}`, text),
     [service, severity, text],
   );
-  const histogram = useTimedQuery<LogHistogram>("/api/v1/logs/histogram", { query });
-  const { query: search, items } = usePagedQuery<LogPage, LogRecord>("/api/v1/logs", { query, limit: PAGE_SIZE }, (page) => page.logs);
+  const histogram = useTimedQuery("/api/v1/logs/histogram", { query: { query } });
+  const { query: search, items } = usePagedQuery("/api/v1/logs", { query: { query, limit: PAGE_SIZE } }, (page) => page.logs);
   return (
     <div className="page page-fill">
       <PageTitle text={logs.title} />
@@ -60,7 +56,7 @@ export default function LogsPage(): ReactNode {
         <Select
           label={logs.severity}
           value={severity}
-          options={CHOICES.map((value) => ({ value, label: `≥ ${logs.severities[value] ?? value}` }))}
+          options={SENT_SEVERITIES.map((value) => ({ value, label: `≥ ${logs.severities[value] ?? value}` }))}
           placeholder={logs.severity}
           clearable
           onChange={(value) => setParams({ severity: value })}

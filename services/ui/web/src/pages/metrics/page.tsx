@@ -1,14 +1,14 @@
 import type { ReactNode } from "react";
 import { useCallback, useMemo, useState } from "react";
 import { useNavigate } from "react-router";
-import type { MetricData, MetricDescription, MetricList } from "../../api/types";
+import type { Metric, MetricPoints } from "../../api/schema";
 import { useTimedQuery } from "../../api/use-api";
 import { HeatMap } from "../../charts/heat-map";
 import { LineChart } from "../../charts/line-chart";
 import { formatCount, formatInUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { ServiceSelect } from "../../query/service-select";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Select } from "../../ui/select";
@@ -28,10 +28,10 @@ const READABLE_LINES = 12;
 /** All that reported under one name. */
 interface Named {
   name: string;
-  shapes: MetricDescription[];
+  shapes: Metric[];
 }
 
-function byName(metrics: readonly MetricDescription[]): Named[] {
+function byName(metrics: readonly Metric[]): Named[] {
   return [...Map.groupBy(metrics, ({ name }) => name)].map(([name, shapes]) => ({ name, shapes }));
 }
 
@@ -39,7 +39,7 @@ export default function MetricsPage(): ReactNode {
   const { metrics } = useMessages();
   const service = useParam("service");
   const asked = useParam("metric");
-  const list = useTimedQuery<MetricList>("/api/v1/metrics", { service });
+  const list = useTimedQuery("/api/v1/metrics", { query: { service: service || null } });
   const all = useMemo(() => byName(list.data?.metrics ?? []), [list.data]);
   const name = asked || (all[0]?.name ?? "");
   return (
@@ -89,7 +89,7 @@ function Catalogue({ all, chosen }: { all: readonly Named[]; chosen: string }): 
 }
 
 /** Types, units and, where one name has both, temporalities. */
-function Shapes({ shapes }: { shapes: readonly MetricDescription[] }): ReactNode {
+function Shapes({ shapes }: { shapes: readonly Metric[] }): ReactNode {
   const { metrics } = useMessages();
   const types = [...new Set(shapes.map(({ type }) => metrics.types[type] ?? type))];
   const units = [...new Set(shapes.map(({ unit }) => unit))].filter((unit) => unit !== "" && unit !== "1");
@@ -108,7 +108,7 @@ function Shapes({ shapes }: { shapes: readonly MetricDescription[] }): ReactNode
   );
 }
 
-function Chart({ name, service, shapes }: { name: string; service: string; shapes: readonly MetricDescription[] }): ReactNode {
+function Chart({ name, service, shapes }: { name: string; service: string; shapes: readonly Metric[] }): ReactNode {
   const { metrics } = useMessages();
   const asked = useParam("group");
   const setParams = useSetParams();
@@ -150,12 +150,12 @@ function Chart({ name, service, shapes }: { name: string; service: string; shape
 }
 
 /** Three quantiles of each of many series are a thicket; all together they answer the first question. */
-function usualGroup(data: MetricData): string {
+function usualGroup(data: MetricPoints): string {
   if (isHistogram(data.type)) return ALL_TOGETHER;
   return data.series.length > READABLE_LINES ? "service" : EACH_SERIES;
 }
 
-function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode {
+function Drawn({ data, group }: { data: MetricPoints; group: string }): ReactNode {
   const { metrics } = useMessages();
   const locale = useLocale();
   const navigate = useNavigate();
@@ -166,7 +166,8 @@ function Drawn({ data, group }: { data: MetricData; group: string }): ReactNode 
   const groupBy = group === EACH_SERIES ? null : group === ALL_TOGETHER ? "" : group;
   const plot = useMemo(() => plotMetric(data, groupBy, interval.fromMs, interval.toMs), [data, groupBy, interval]);
   const heat = useMemo(() => (isHistogram(data.type) ? heatMetric(data, interval.fromMs, interval.toMs) : null), [data, interval]);
-  const unit = isRate(data) ? `${data.unit || "1"}/s` : data.unit;
+  const own = data.unit ?? "";
+  const unit = isRate(data) ? `${own === "" ? "1" : own}/s` : own;
   const format = useCallback((value: number) => formatInUnit(value, unit, locale), [unit, locale]);
   const lines = useMemo(
     () => plot.lines.map((line, index) => ({ label: line.label || data.name, color: `--cat-${index % 12}`, values: line.values })),

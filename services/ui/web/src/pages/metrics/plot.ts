@@ -1,6 +1,7 @@
 /** Series of a metric to the columns of a chart: grouped by an attribute, on a common grid of times. */
 
-import type { Exemplar, MetricData, MetricSeries, MetricShape } from "../../api/types";
+import type { Exemplar, MetricPoints, MetricSeries } from "../../api/schema";
+import type { MetricShape } from "./points";
 import { attributeText } from "../../format/attribute";
 import { nanos } from "../../format/duration";
 import type { Bucket } from "./points";
@@ -48,7 +49,7 @@ export function isHistogram(type: MetricShape["type"]): boolean {
 }
 
 /** One line per group: rates and counts add up, gauges are averaged; histograms give a line per group and quantile. */
-export function plotMetric(data: MetricData, groupBy: string | null, fromMs: number, toMs: number): Plot {
+export function plotMetric(data: MetricPoints, groupBy: string | null, fromMs: number, toMs: number): Plot {
   const grid = gridFor(data.series, fromMs, toMs);
   const lines: Line[] = [];
   for (const [label, members] of grouped(data.series, groupBy)) {
@@ -64,7 +65,7 @@ export function plotMetric(data: MetricData, groupBy: string | null, fromMs: num
 }
 
 /** All series of a histogram as one heat map. */
-export function heatMetric(data: MetricData, fromMs: number, toMs: number): HeatPlot {
+export function heatMetric(data: MetricPoints, fromMs: number, toMs: number): HeatPlot {
   const grid = gridFor(data.series, fromMs, toMs);
   const cells = bucketCells(data.series.filter(({ type }) => isHistogram(type)), grid);
   const bounds = [...new Set(cells.flatMap((cell) => cell.filter(({ count }) => count > 0).map(({ upper }) => upper)))].sort(

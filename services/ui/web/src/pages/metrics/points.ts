@@ -1,6 +1,9 @@
 /** Data points of one series to numbers over time: values, rates, and bucket counts per interval. Times are unix ms. */
 
-import type { Buckets, MetricPoint, MetricSeries, MetricShape } from "../../api/types";
+import type { Buckets, DataPoint, MetricPoints, MetricSeries } from "../../api/schema";
+
+/** One name may come in several shapes: one SDK sends deltas, another cumulative sums. Nulls are of answers without a series. */
+export type MetricShape = Pick<MetricPoints, "type" | "temporality" | "monotonic">;
 import { nanos } from "../../format/duration";
 
 export interface Sample {
@@ -28,13 +31,13 @@ function timeMs(nano: string): number {
   return Number(nanos(nano) / 1_000_000n);
 }
 
-function pointValue(point: MetricPoint): number {
+function pointValue(point: DataPoint): number {
   return toNumber(point.as_int ?? point.as_double);
 }
 
 /** Whether the chart shows a rate per second: only sums that can only grow have one. */
 export function isRate({ type, monotonic }: MetricShape): boolean {
-  return type === "sum" && monotonic;
+  return type === "sum" && monotonic === true;
 }
 
 /** The line of a gauge or sum; monotonic sums become rates per second. */
@@ -64,7 +67,7 @@ function push(into: Sample[], at: number, increase: number, elapsedMs: number): 
   if (elapsedMs > 0 && Number.isFinite(increase)) into.push({ timeMs: at, value: (increase / elapsedMs) * 1000 });
 }
 
-function restarted(before: MetricPoint, point: MetricPoint, earlier: number, later: number): boolean {
+function restarted(before: DataPoint, point: DataPoint, earlier: number, later: number): boolean {
   return point.start_time_unix_nano !== before.start_time_unix_nano || later < earlier;
 }
 
@@ -92,7 +95,7 @@ function subtract(later: Bucket[], earlier: Bucket[]): Bucket[] {
 }
 
 /** The buckets of one point, in order, without the empty ones of an exponential histogram. */
-export function pointBuckets(point: MetricPoint): Bucket[] {
+export function pointBuckets(point: DataPoint): Bucket[] {
   if (point.positive || point.negative || point.scale !== undefined) return exponentialBuckets(point);
   const bounds = (point.explicit_bounds ?? []).map(toNumber);
   return (point.bucket_counts ?? []).map((count, index) => ({
@@ -102,10 +105,10 @@ export function pointBuckets(point: MetricPoint): Bucket[] {
   }));
 }
 
-function exponentialBuckets(point: MetricPoint): Bucket[] {
+function exponentialBuckets(point: DataPoint): Bucket[] {
   const scale = point.scale ?? 0;
   const bound = (index: number): number => 2 ** (index / 2 ** scale);
-  const side = (buckets: Buckets | undefined, sign: 1 | -1): Bucket[] =>
+  const side = (buckets: Buckets | null | undefined, sign: 1 | -1): Bucket[] =>
     (buckets?.bucket_counts ?? []).flatMap((count, position) => {
       const index = (buckets?.offset ?? 0) + position;
       const [near, far] = [bound(index) * sign, bound(index + 1) * sign];
@@ -150,7 +153,7 @@ export function mergeBuckets(all: readonly (readonly Bucket[])[]): Bucket[] {
   return [...merged.values()].sort((a, b) => a.upper - b.upper || a.lower - b.lower);
 }
 
-function inOrder(points: readonly MetricPoint[]): MetricPoint[] {
+function inOrder(points: readonly DataPoint[]): DataPoint[] {
   return points.toSorted((a, b) => {
     const difference = nanos(a.time_unix_nano) - nanos(b.time_unix_nano);
     return difference < 0n ? -1 : difference > 0n ? 1 : 0;

@@ -1,7 +1,7 @@
 /** A metric's points, page after page. */
 
 import { useEffect, useMemo } from "react";
-import type { MetricData, MetricSeries } from "../../api/types";
+import type { MetricPoints, MetricSeries } from "../../api/schema";
 import { usePagedQuery } from "../../api/use-api";
 import type { Problem } from "../../api/problem";
 
@@ -12,15 +12,18 @@ const MAX_PAGES = 5;
 
 interface Metric {
   /** What has arrived so far; `next_cursor` says whether there is more than is shown. */
-  data: MetricData | undefined;
+  data: MetricPoints | undefined;
   error: Problem | null;
   isPending: boolean;
   retry: () => void;
 }
 
 export function useMetric(name: string, service: string): Metric {
-  const path = `/api/v1/metrics/${encodeURIComponent(name)}`;
-  const { query, items } = usePagedQuery<MetricData, MetricSeries>(path, { service, limit: PAGE_POINTS }, (page) => page.series);
+  const { query, items } = usePagedQuery(
+    "/api/v1/metrics/{name}",
+    { path: { name }, query: { service: service || null, limit: PAGE_POINTS } },
+    (page) => page.series,
+  );
   const { data: loaded, error, isPending, isPlaceholderData, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = query;
   const pages = loaded?.pages.length ?? 0;
   const wanted = hasNextPage && !isFetchingNextPage && !isPlaceholderData && error === null && pages < MAX_PAGES;

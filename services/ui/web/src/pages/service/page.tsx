@@ -1,15 +1,15 @@
 import type { ReactNode } from "react";
 import { useCallback, useMemo } from "react";
-import { Link, useParams } from "react-router";
-import type { Operation, ServiceDetail } from "../../api/types";
+import { Link } from "react-router";
+import type { Operation, ServiceDetail } from "../../api/schema";
 import { useTimedQuery } from "../../api/use-api";
 import type { ChartLine } from "../../charts/line-chart";
 import { LineChart } from "../../charts/line-chart";
 import { formatDuration, formatDurationTick } from "../../format/duration";
 import { formatCompact, formatRate, formatRatio, rateUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
-import { term } from "../../query/compose";
-import { paths } from "../../routes";
+import { conjunction, term } from "../../query/compose";
+import { ofService, paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
@@ -21,10 +21,10 @@ import { rates } from "../services/rates";
 import { SortHead, sorted, useSort } from "../services/sort";
 
 export default function ServicePage(): ReactNode {
-  const { service = "" } = useParams();
+  const service = useParam("name");
   const messages = useMessages();
   const linkTo = useLinkTo();
-  const detail = useTimedQuery<ServiceDetail>(`/api/v1/services/${encodeURIComponent(service)}`);
+  const detail = useTimedQuery("/api/v1/services/{service}", { path: { service } });
   const p95 = detail.data ? Number(detail.data.p95_nano) : 0;
   return (
     <div className="page">
@@ -35,19 +35,19 @@ export default function ServicePage(): ReactNode {
         <ServiceName service={service} />
       </PageTitle>
       <div className="toolbar">
-        <Link className="button" to={linkTo(paths.traces, { service })}>
+        <Link className="button" to={linkTo(paths.traces, ofService(service))}>
           <Icon name="traces" />
           {messages.service.viewTraces}
         </Link>
-        <Link className="button" to={linkTo(paths.traces, { service, status: "error" })}>
+        <Link className="button" to={linkTo(paths.traces, { ...ofService(service), status: "error" })}>
           <Icon name="error" />
           {messages.service.viewErrors}
         </Link>
-        <Link className="button" to={linkTo(paths.traces, { service, min: p95 > 0 ? formatDuration(p95).replace(/\s/g, "") : null })}>
+        <Link className="button" to={linkTo(paths.traces, { ...ofService(service), min: p95 > 0 ? formatDuration(p95).replace(/\s/g, "") : null })}>
           <Icon name="clock" />
           {messages.service.viewSlow}
         </Link>
-        <Link className="button" to={linkTo(paths.logs, { service })}>
+        <Link className="button" to={linkTo(paths.logs, ofService(service))}>
           <Icon name="logs" />
           {messages.service.viewLogs}
         </Link>
@@ -75,8 +75,8 @@ function Charts({ detail }: { detail: ServiceDetail }): ReactNode {
   const { interval } = useTime();
   const { series } = detail;
   const timesMs = series.time_unix_nano.map((at) => Number(BigInt(at) / 1_000_000n));
-  const measured = (values: readonly string[] | undefined): (number | null)[] =>
-    (values ?? []).map((value, index) => (series.request_count[index] ? Number(value) : null));
+  const measured = (values: readonly (string | null)[]): (number | null)[] =>
+    values.map((value, index) => (series.request_count[index] ? Number(value) : null));
   const perSecond = rates(series, detail.step_seconds, interval.toMs);
   const highest = Math.max(detail.request_rate, ...perSecond.map((value) => value ?? 0));
   const unit = useMemo(() => rateUnit(highest, common), [highest, common]);
@@ -154,7 +154,7 @@ function Operations({ service }: { service: string }): ReactNode {
   const setParams = useSetParams();
   const filter = useParam("filter");
   const sort = useSort("requests");
-  const query = useTimedQuery<{ operations: Operation[] }>(`/api/v1/services/${encodeURIComponent(service)}/operations`);
+  const query = useTimedQuery("/api/v1/services/{service}/operations", { path: { service } });
   if (query.error) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (!query.data) return <SkeletonRows />;
   const shown = query.data.operations.filter((one) => one.operation.toLowerCase().includes(filter.toLowerCase()));
@@ -187,7 +187,7 @@ function Operations({ service }: { service: string }): ReactNode {
             {sorted(shown, COLUMNS, sort).map((one) => (
               <tr key={`${one.kind} ${one.operation}`}>
                 <td className="cell-main truncate">
-                  <Link to={linkTo(paths.traces, { service, query: term("operation", "=", one.operation) })}>{one.operation}</Link>
+                  <Link to={linkTo(paths.traces, operationLink(service, one.operation))}>{one.operation}</Link>
                 </td>
                 <td>
                   <span className="badge">{messages.trace.kindNames[one.kind]}</span>
@@ -205,4 +205,9 @@ function Operations({ service }: { service: string }): ReactNode {
       </div>
     </section>
   );
+}
+
+function operationLink(service: string, operation: string): Record<string, string> {
+  const { query = "", ...own } = ofService(service);
+  return { ...own, query: conjunction(query, term("operation", "=", operation)) };
 }

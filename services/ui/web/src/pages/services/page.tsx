@@ -1,13 +1,13 @@
 import type { ReactNode } from "react";
 import { useState } from "react";
 import { Link } from "react-router";
-import type { RedSeries, Service, ServiceList } from "../../api/types";
+import type { RedSeries, Service, ServiceList } from "../../api/schema";
 import { useTimedQuery, useUntimedQuery } from "../../api/use-api";
 import { Sparkline } from "../../charts/sparkline";
 import { formatDuration } from "../../format/duration";
 import { formatRate, formatRatio, rateUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { presetText } from "../../time/picker";
@@ -30,7 +30,7 @@ const COLUMNS = {
 
 export default function ServicesPage(): ReactNode {
   const messages = useMessages();
-  const query = useTimedQuery<ServiceList>("/api/v1/services");
+  const query = useTimedQuery("/api/v1/services");
   return (
     <div className="page">
       <PageTitle text={messages.services.title} />
@@ -48,7 +48,7 @@ function Nothing(): ReactNode {
   const { services } = messages;
   const { setRange } = useTime();
   const [month] = useState(() => String((BigInt(Date.now()) - 30n * 86_400_000n) * 1_000_000n));
-  const ever = useUntimedQuery<ServiceList>("/api/v1/services", { from: month });
+  const ever = useUntimedQuery("/api/v1/services", {}, { from: month });
   if (ever.isPending) return <SkeletonRows />;
   if (ever.data?.services.length === 0) return <Start />;
   return (
@@ -108,7 +108,7 @@ function Table({ list }: { list: ServiceList }): ReactNode {
             {sorted(shown, COLUMNS, sort).map((one) => (
               <tr key={one.service}>
                 <td className="cell-main">
-                  <Link to={linkTo(paths.service(one.service))}>
+                  <Link to={linkTo(paths.service, { name: one.service })}>
                     <ServiceName service={one.service} />
                   </Link>
                 </td>

@@ -1,6 +1,6 @@
 /** Counts per step to rates. */
 
-import type { RedSeries } from "../../api/types";
+import type { RedSeries } from "../../api/schema";
 
 /** Less of a step than this gives no steady rate. */
 const MIN_PASSED_SECONDS = 10;

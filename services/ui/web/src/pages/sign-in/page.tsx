@@ -36,7 +36,7 @@ export default function SignInPage(): ReactNode {
     setBusy(true);
     setRefusal("");
     try {
-      await post("/api/v1/auth/sign-in", { email: form.get("email"), password: form.get("password") });
+      await post("/api/v1/auth/sign-in", { body: { email: text(form, "email"), password: text(form, "password") } });
       queries.clear();
       await navigate(back, { replace: true });
     } catch (error) {
@@ -96,4 +96,9 @@ export default function SignInPage(): ReactNode {
       </form>
     </main>
   );
+}
+
+function text(form: FormData, name: string): string {
+  const value = form.get(name);
+  return typeof value === "string" ? value : "";
 }

@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useState } from "react";
 import { get, post } from "../../api/client";
-import type { CreatedApiKey, ServiceList } from "../../api/types";
 import { useMessages } from "../../i18n";
 import { useSession } from "../../shell/session";
 import { useTime } from "../../time/context";
@@ -27,13 +26,14 @@ export function Start(): ReactNode {
   const grpc = me.otlp?.grpc ?? `${window.location.hostname}:4317`;
   const arrival = useQuery<boolean>({
     queryKey: ["first-span"],
-    queryFn: async ({ signal }) => (await get<ServiceList>("/api/v1/services", {}, signal)).services.length > 0,
+    queryFn: async ({ signal }) => (await get("/api/v1/services", {}, signal)).services.length > 0,
     refetchInterval: POLL_MS,
   });
   const createKey = async (): Promise<void> => {
     setFailure(null);
     try {
-      setKey((await post<CreatedApiKey>("/api/v1/api-keys", { name: "first span", scopes: ["ingest"] })).key);
+      const { data } = await post("/api/v1/api-keys", { body: { name: "first span", scopes: ["ingest"] } });
+      if (data) setKey(data.key);
     } catch (error) {
       if (error instanceof Error) setFailure(error);
     }

@@ -2,13 +2,13 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import type { CSSProperties, ReactNode } from "react";
 import { memo, useCallback, useMemo, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
-import type { Trace } from "../../api/types";
+import type { Trace } from "../../api/schema";
 import { useUntimedQuery } from "../../api/use-api";
 import { formatDuration, formatDurationTick } from "../../format/duration";
 import { formatNanos } from "../../format/instant";
 import { formatCount } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
@@ -29,7 +29,7 @@ const ROW_HEIGHT = 26;
 export default function TracePage(): ReactNode {
   const { traceId = "" } = useParams();
   const { trace, common } = useMessages();
-  const query = useUntimedQuery<Trace>(`/api/v1/traces/${encodeURIComponent(traceId)}`);
+  const query = useUntimedQuery("/api/v1/traces/{trace_id}", { path: { trace_id: traceId } });
   if (query.isPending) return <SkeletonRows rows={14} />;
   if (query.error) {
     return (

@@ -2,13 +2,13 @@
 
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { AttributeValue } from "../../api/types";
+import type { AttributeValue } from "../../format/attribute";
 import { attributeTerm } from "../../format/attribute";
 import { formatDuration, nanos } from "../../format/duration";
 import { formatNanos } from "../../format/instant";
 import { useMessages } from "../../i18n";
 import { attributeKey } from "../../query/compose";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
 import { AttributeSection, Dropped, OriginSections } from "../../ui/origin";
@@ -52,8 +52,8 @@ export function SpanPanel({ row, traceStart, onClose }: { row: Row; traceStart: 
           <Pair name={trace.offset} text={formatDuration(nanos(span.start_time_unix_nano) - traceStart)} />
           <Pair name={trace.start} text={formatNanos(nanos(span.start_time_unix_nano), zone)} />
           <Pair name={trace.end} text={formatNanos(nanos(span.end_time_unix_nano), zone)} />
-          <Pair name={trace.kind} text={trace.kindNames[span.kind] ?? span.kind} />
-          <Pair name={trace.status} text={trace.statusNames[span.status.code]} />
+          <Pair name={trace.kind} text={trace.kindNames[span.kind] ?? String(span.kind)} />
+          <Pair name={trace.status} text={trace.statusNames[span.status.code] ?? String(span.status.code)} />
           <Pair name={trace.spanId} text={span.span_id} />
           {span.parent_span_id && <Pair name={trace.parentId} text={span.parent_span_id} />}
           {span.trace_state && <Pair name={trace.state} text={span.trace_state} />}

@@ -3,7 +3,7 @@
  * Every span becomes exactly one row, and what is odd about it is said on the row instead of being hidden.
  */
 
-import type { Span } from "../../api/types";
+import type { Span } from "../../api/schema";
 import { nanos } from "../../format/duration";
 
 export type Oddity = "missing-parent" | "cycle" | "repeated-id" | "early" | "negative-duration";

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useCallback, useMemo, useState } from "react";
 import { Link } from "react-router";
-import type { DurationHeatMap, Operation, TracePage, TraceSummary } from "../../api/types";
+import type { DurationHeatMap, TraceSummary } from "../../api/schema";
 import { usePagedQuery, useTimedQuery } from "../../api/use-api";
 import { HeatMap } from "../../charts/heat-map";
 import { durationTerm, formatDuration, formatDurationTick, nanos, parseDuration } from "../../format/duration";
@@ -11,7 +11,7 @@ import { useLocale, useMessages } from "../../i18n";
 import { QueryBox } from "../../query/box";
 import { conjunction, term } from "../../query/compose";
 import { ServiceSelect } from "../../query/service-select";
-import { paths } from "../../routes";
+import { paths } from "../registry";
 import { PageTitle } from "../../shell/top-bar";
 import { useTime } from "../../time/context";
 import { absolute } from "../../time/range";
@@ -52,12 +52,8 @@ export default function TracesPage(): ReactNode {
   const setParams = useSetParams();
   const status = useParam("status");
   const query = useTraceQuery();
-  const heat = useTimedQuery<DurationHeatMap>("/api/v1/traces/durations", { query });
-  const { query: search, items } = usePagedQuery<TracePage, TraceSummary>(
-    "/api/v1/traces",
-    { query, limit: PAGE_SIZE },
-    (page) => page.traces,
-  );
+  const heat = useTimedQuery("/api/v1/traces/durations", { query: { query } });
+  const { query: search, items } = usePagedQuery("/api/v1/traces", { query: { query, limit: PAGE_SIZE } }, (page) => page.traces);
   const formatCell = useCallback(
     (count: number, errors: number) => traces.heatCell(formatCount(count, locale), formatCount(errors, locale)),
     [traces, locale],
@@ -140,8 +136,7 @@ function OperationSelect(): ReactNode {
   const service = useParam("service");
   const operation = useParam("operation");
   const setParams = useSetParams();
-  const path = `/api/v1/services/${encodeURIComponent(service)}/operations`;
-  const query = useTimedQuery<{ operations: Operation[] }>(path, {}, service !== "");
+  const query = useTimedQuery("/api/v1/services/{service}/operations", { path: { service } }, service !== "");
   const names = [...new Set((query.data?.operations ?? []).map((one) => one.operation))].sort();
   return (
     <Select
