@@ -84,7 +84,9 @@ def send_names(endpoint: str, api_key: str, names: Sequence[str]) -> None:
     for name in names:
         resource_spans = traces.resource_spans.add()
         resource_spans.resource.attributes.add(key="service.name").value.string_value = name
-        span = resource_spans.scope_spans.add().spans.add(name=name, kind=2, trace_id=os.urandom(16), span_id=os.urandom(8))
+        span = resource_spans.scope_spans.add().spans.add(
+            name=name, kind=2, trace_id=os.urandom(16), span_id=os.urandom(8)
+        )
         span.start_time_unix_nano, span.end_time_unix_nano = now - MILLISECOND, now
         resource_metrics = metrics.resource_metrics.add()
         resource_metrics.resource.attributes.add(key="service.name").value.string_value = name
