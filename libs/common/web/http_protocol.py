@@ -1,17 +1,20 @@
-"""HTTP/1.1 as uvicorn speaks it, with a bound on a request's head.
+"""HTTP/1.1 as uvicorn speaks it, with a bound on a request's head, and deaf to offers of protocols that it does not speak.
 
 uvicorn's own takes heads of any size, at a cost that grows with the square of a URL's length, and waits for their end for
-ever: one stranger could hold the event loop for minutes, or all connections.
+ever: one stranger could hold the event loop for minutes, or all connections. And where a request offers an upgrade, its
+parser takes all that follows the head for the other protocol: the body is lost, the application sees none and answers as
+if there had been none, and a body that arrives later is executed as a request of its own.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from libs.common.errors import AirisError, InvalidRequest, RequestHeadTooLarge, RequestTimeout
+from libs.common.errors import AirisError, InvalidRequest, MethodNotAllowed, RequestHeadTooLarge, RequestTimeout
 from libs.common.web.problems import problem_response
 
 log = structlog.get_logger(__name__)
@@ -37,6 +40,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_timer: asyncio.TimerHandle | None = None
         self._fed = b""
+        self._fed_an_end = False  # of an earlier request, in the same piece of data
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -47,8 +51,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._fed = data
-        super().data_received(data)
+        self._fed, self._fed_an_end = data, False
+        self._unset_keepalive_if_required()
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            self.send_400_response(str(error))
         self._fed = b""
         if self._in_head:
             self._head_bytes += len(data)
@@ -61,12 +69,55 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._head_bytes = True, 0
+        # What stands before it in the same piece of data is another request's.
+        self._in_head, self._head_bytes = True, -len(self._fed) if self._fed_an_end else 0
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._stop_waiting()
-        super().on_headers_complete()
+        if not self.parser.should_upgrade() or self._should_upgrade():
+            super().on_headers_complete()
+        elif self.parser.get_method() == b"CONNECT":
+            self._refuse(MethodNotAllowed("This is no proxy: CONNECT is not served."))
+
+    def on_message_complete(self) -> None:
+        self._fed_an_end = True
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _feed(self, data: bytes) -> None:
+        """Have the parser read. Raises httptools.HttpParserError."""
+        rest: bytes | memoryview = data
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+            except httptools.HttpParserUpgrade as offered:
+                if self.transport.is_closing():
+                    return
+                if self._should_upgrade():  # to WebSockets, once `serve` is told to speak them
+                    self.handle_websocket_upgrade()
+                    return
+                # An offer that is not taken up is ignored and the request served whole (RFC 9110, 7.8).
+                # By a new parser: where the connection shall end with this request, the old one reads no more.
+                head, rest = self._head_without_offer(), memoryview(rest)[offered.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        """The head just read, as it would be without its offer of an upgrade."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                options = (option.strip() for option in value.split(b","))
+                kept = b", ".join(option for option in options if option.lower() != b"upgrade")
+                lines.append(b"connection: " + kept)
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        return b"\r\n".join((*lines, b"", b""))
 
     def send_400_response(self, msg: str) -> None:
         if self._fed.startswith(b"PRI * HTTP/2"):
