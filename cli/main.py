@@ -24,7 +24,7 @@ from libs.common.clickhouse import open_clickhouse
 from libs.common.clickhouse.migrations import MigrationFailed, MigrationRefused
 from libs.common.clickhouse.migrations import migrate as apply_migrations
 from libs.common.errors import AirisError
-from libs.common.settings import ClickHouseSettings
+from libs.common.settings import ClickHouseSettings, ControlSettings
 
 STOP_SECONDS = 200.0
 
@@ -125,18 +125,24 @@ def migrate(
     dry_run: Annotated[bool, typer.Option(help="Print the statements, change nothing.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
-    """Bring the store's schema up to date. Uses AIRIS_CLICKHOUSE_* when set, else this machine's installation."""
+    """Bring all schemas up to date: the telemetry store's and each service's control store.
+
+    Uses AIRIS_CLICKHOUSE_* and AIRIS_CONTROL_* when set, else this machine's installation.
+    """
     if "AIRIS_CLICKHOUSE_URL" not in os.environ:
         os.environ.update(installation_environment(data_dir.resolve()))
+
+    from libs.common.control_store.migrations import ControlMigrationFailed, migrate_control
 
     async def run() -> int:
         async with open_clickhouse(ClickHouseSettings(), database="") as clickhouse:
             folder = ROOT / "schema" / "clickhouse" / "migrations"
-            return len(await apply_migrations(clickhouse, folder, report=console.print, dry_run=dry_run))
+            count = len(await apply_migrations(clickhouse, folder, report=console.print, dry_run=dry_run))
+        return count + await migrate_control(ControlSettings(), console.print, dry_run=dry_run)
 
     try:
         count = asyncio.run(run())
-    except (AirisError, MigrationFailed, MigrationRefused) as error:
+    except (AirisError, MigrationFailed, MigrationRefused, ControlMigrationFailed) as error:
         console.print(f"[red]migration failed[/]: {error}")
         raise typer.Exit(1) from None
     console.print(f"{count} {'pending' if dry_run else 'applied'}" if count else "the schema is up to date")

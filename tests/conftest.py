@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.engines",
     "tests.fixtures.kafka",
     "tests.fixtures.redis",
+    "tests.fixtures.postgres",
     "tests.fixtures.installation",
     "tests.fixtures.containers",  # imports the ones above, so it comes after them
 ]

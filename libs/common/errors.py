@@ -20,6 +20,7 @@
     ├── Unavailable                           something we depend on does not answer; retry later
     │   ├── BusUnavailable            503 bus-unavailable
     │   ├── CacheUnavailable          503 cache-unavailable
+    │   ├── ControlStoreUnavailable   503 control-store-unavailable
     │   ├── ShuttingDown              503 shutting-down
     │   ├── StoreUnavailable          503 store-unavailable
     │   └── UpstreamUnavailable       503 upstream-unavailable
@@ -210,6 +211,13 @@ class CacheUnavailable(Unavailable):
 
     id = "cache-unavailable"
     title = "Cache unavailable"
+
+
+class ControlStoreUnavailable(Unavailable):
+    """503. SQLite or PostgreSQL did not answer, is busy, or has no schema yet."""
+
+    id = "control-store-unavailable"
+    title = "Control store unavailable"
 
 
 class ShuttingDown(Unavailable):

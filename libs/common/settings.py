@@ -4,6 +4,7 @@ A service composes the groups it needs in its own settings.py. Libraries get a g
 environment themselves.
 """
 
+from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -90,6 +91,44 @@ class RedisSettings(SettingsGroup):
     @classmethod
     def _redis(cls, value: str) -> str:
         return _checked_url(value, ("redis", "rediss", "unix"))
+
+
+class ControlSettings(SettingsGroup):
+    """The control store: what people own and change. One URL for all services, each has its own part of it.
+
+    `sqlite:///<directory>` (four slashes for an absolute one) is a file per service, `postgresql://user:password@host/database`
+    a schema per service.
+    """
+
+    model_config = environment("AIRIS_CONTROL_")
+
+    url: SecretStr = SecretStr("sqlite:///.airis/data/control")
+    connect_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    # One transaction, waiting for locks and tries after conflicts included; somebody waits for it in front of a form.
+    timeout_seconds: float = Field(default=10.0, gt=0, le=120)
+    # Below the timeout, so that a lock somebody else holds is named as the reason.
+    lock_timeout_seconds: float = Field(default=3.0, gt=0, le=60)
+    # People change little, and what is read with every request is kept in memory.
+    max_connections: int = Field(default=5, ge=1, le=100)
+
+    @field_validator("url")
+    @classmethod
+    def _engine(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url.startswith("sqlite:///"):
+            if not url.removeprefix("sqlite:///").strip("/"):
+                raise ValueError("must name a directory, as in sqlite:////var/lib/airis/control")
+            return value
+        parts = urlsplit(url)
+        if parts.scheme != "postgresql" or not parts.hostname or not parts.path.strip("/"):
+            raise ValueError("must be sqlite:///<directory> or postgresql://user:password@host:port/database")
+        return value
+
+    @property
+    def directory(self) -> Path | None:
+        """Where SQLite keeps a file per service; None on PostgreSQL."""
+        url = self.url.get_secret_value()
+        return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:///") else None
 
 
 class BusSettings(SettingsGroup):

@@ -1,0 +1,15 @@
+"""What people own and change: transactions, uniqueness and versions, on SQLite or PostgreSQL (docs/control-store.md)."""
+
+from libs.common.control_store.schema import new_metadata
+from libs.common.control_store.store import AlreadyExists, ControlStore, open_control_store
+from libs.common.control_store.versions import etag, require_version, version_of
+
+__all__ = [
+    "AlreadyExists",
+    "ControlStore",
+    "etag",
+    "new_metadata",
+    "open_control_store",
+    "require_version",
+    "version_of",
+]
