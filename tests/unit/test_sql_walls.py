@@ -13,6 +13,7 @@ TABLES = frozenset(file.stem for file in DECLARED.glob("*.sql"))
 # Folders and files with statements in Python, each with its reason.
 MAY_HOLD_SQL = {
     "libs/common/clickhouse": "the client's own (ready, cancel), and the migration runner's, which come before any schema",
+    "libs/common/control_store": "the migration runner's own schema, and the readiness query",
     "embedded/clickhouse_front": "the engine's own: formats, version, cancel, temporary tables",
     "cli/declared_schema.py": "asks the engine what migrations made",
     "cli/doctor_product.py": "asks the engine's system tables",
@@ -44,8 +45,9 @@ def _in_file(source: str, name: str) -> Iterator[tuple[int, str]]:
         return
     tree = ast.parse(source)
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
-    # Repositories choose tables and columns for statements that take one, and name statements after them.
-    names_tables = name.endswith("/repository.py") and name.startswith("services/")
+    # Repositories choose tables and columns for statements that take one, and name statements after them; control/ declares
+    # the tables of a service's control store, in Python as SQLAlchemy and Alembic have them.
+    names_tables = name.startswith("services/") and (name.endswith("/repository.py") or "/control/" in name)
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Constant) and isinstance(node.value, str)) or id(node) in prose:
             continue
