@@ -104,7 +104,7 @@ class Asker:
 
     async def _get(self, client: httpx.AsyncClient, question: Question, parameters: dict[str, Any]) -> httpx.Response:
         identity = Identity("user:bench", query_data.TENANT, frozenset(), frozenset({"read"}))
-        headers = {IDENTITY_HEADER: sign_identity(identity, _SECRET, self._clock)}
+        headers = {IDENTITY_HEADER: sign_identity(identity, _SECRET, self._clock, audience="analytics")}
         response = await client.get(f"/api/v1/{question.path}", params=parameters, headers=headers)
         if response.status_code != 200:
             raise SystemExit(f"{question.name}: {response.status_code} {response.text}")

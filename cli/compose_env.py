@@ -1,6 +1,7 @@
 """Make the environment file that docker compose needs, once: `python -m cli.compose_env .airis/compose.env`."""
 
 import os
+import secrets
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ def variables(made: Secrets) -> dict[str, str]:
     return {
         "AIRIS_CLICKHOUSE_PASSWORD": made.store_password,
         "AIRIS_REDIS_PASSWORD": made.redis_password,
+        "AIRIS_POSTGRES_PASSWORD": secrets.token_urlsafe(24),
+        "AIRIS_CONTROL_PASSWORD": secrets.token_urlsafe(24),
+        "AIRIS_KEYS_SECRET": secrets.token_urlsafe(48),
         "AIRIS_IDENTITY_SECRET": made.identity,
         "AIRIS_SESSION_SECRET": made.session,
         "AIRIS_ADMIN_EMAIL": ADMIN_EMAIL,
@@ -22,16 +26,21 @@ def variables(made: Secrets) -> dict[str, str]:
 
 
 def ensure(file: Path) -> bool:
-    """Write the file, readable by its owner only, unless it is there. Whether it was written."""
+    """Have all secrets in the file, readable by its owner only; those that are there stay. Whether any was written."""
     keep_private()
-    if file.exists():
+    present = file.read_text(encoding="utf-8") if file.exists() else ""
+    known = {line.partition("=")[0] for line in present.splitlines()}
+    # A release may ask for more than the one that made the file.
+    missing = {name: value for name, value in variables(Secrets.make()).items() if name not in known}
+    if not missing:
         file.chmod(0o600)
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(f"{name}={value}\n" for name, value in variables(Secrets.make()).items())
+    if present and not present.endswith("\n"):
+        present += "\n"
     part = file.with_name(f".{file.name}.part")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)
+        stream.write(present + "".join(f"{name}={value}\n" for name, value in missing.items()))
     part.replace(file)
     return True
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from cli.installation import last_state, running
 from cli.up import status as show_status
 from cli.up import up as start
-from embedded.layout import ROOT, Layout, Ports, Secrets
+from embedded.layout import ADMIN_EMAIL, ROOT, Layout, Ports, Secrets
 from embedded.private_files import keep_private
 from embedded.processes import end, left_behind, until_gone
 from embedded.supervisor import DRAIN_SECONDS
@@ -146,6 +146,31 @@ def migrate(
         console.print(f"[red]migration failed[/]: {error}")
         raise typer.Exit(1) from None
     console.print(f"{count} {'pending' if dry_run else 'applied'}" if count else "the schema is up to date")
+
+
+@app.command()
+def password(
+    email: Annotated[str, typer.Argument(help="Whose; empty for the administrator's.")] = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Set somebody's password and end all their sessions. Asks for it, or reads one line that is piped in."""
+    from cli.password import set_password
+
+    if "AIRIS_CONTROL_URL" not in os.environ:
+        os.environ.update(installation_environment(data_dir.resolve()))
+    try:
+        changed = asyncio.run(set_password(email or ADMIN_EMAIL, _new_password()))
+    except AirisError as error:
+        console.print(f"[red]not changed[/]: {error.detail}")
+        raise typer.Exit(1) from None
+    console.print(f"the password of {changed} is changed, and all sessions are over")
+
+
+def _new_password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    entered: str = typer.prompt("New password", hide_input=True, confirmation_prompt=True)
+    return entered
 
 
 @app.command()

@@ -14,7 +14,7 @@ import orjson
 from pydantic import SecretStr
 
 from embedded.layout import ROOT
-from libs.common.settings import IdentitySettings, SessionSettings
+from libs.common.settings import IdentitySettings, KeyFeedSettings, SessionSettings
 from services.analytics.app import create_app as create_analytics
 from services.analytics.settings import Settings as AnalyticsSettings
 from services.api_gateway.app import create_app as create_gateway
@@ -29,7 +29,8 @@ _SECRET = SecretStr("no-secret-only-a-description-is-made-0123456789")
 def document() -> dict[str, Any]:
     """The OpenAPI document that a gateway gives whose services all answer."""
     identity = IdentitySettings(secret=_SECRET)
-    merged = create_gateway(GatewaySettings(identity=identity, session=SessionSettings(secret=_SECRET))).openapi()
+    keys, session = KeyFeedSettings(secret=_SECRET), SessionSettings(secret=_SECRET)
+    merged = create_gateway(GatewaySettings(identity=identity, session=session, keys=keys)).openapi()
     merged.setdefault("paths", {}).update(otlp_paths())
     merge_service(merged, "analytics", create_analytics(AnalyticsSettings(identity=identity)).openapi())
     return with_conventions(merged, [])

@@ -1,5 +1,6 @@
 """Where the embedded product lives: ports, folders, secrets, and the processes made of them."""
 
+import hashlib
 import json
 import os
 import secrets
@@ -48,6 +49,11 @@ class Secrets:
     redis_password: str
     admin_password: str
     api_key: str
+
+    @property
+    def keys(self) -> str:
+        """Whoever has it may hear which API keys are valid; made of another, so that existing installations have it."""
+        return hashlib.sha256(f"airis keys {self.identity}".encode()).hexdigest()
 
     @classmethod
     def load_or_make(cls, file: Path) -> "Secrets":
@@ -136,6 +142,10 @@ class Layout:
             "AIRIS_BUS_URL": redis,
             # One writer reads everything here; more partitions would only mean smaller inserts.
             "AIRIS_BUS_PARTITIONS": "1",
+            "AIRIS_CONTROL_URL": f"sqlite:///{self.data_dir / 'data' / 'control'}",
+            "AIRIS_KEYS_SECRET": made.keys,
+            "AIRIS_KEYS_URL": self.gateway_url,
+            "AIRIS_KEYS_SNAPSHOT": str(self.data_dir / "data" / "receiver" / "api-keys.json"),
             "AIRIS_IDENTITY_SECRET": made.identity,
             "AIRIS_SESSION_SECRET": made.session,
             "AIRIS_ADMIN_EMAIL": ADMIN_EMAIL,

@@ -49,6 +49,15 @@ class ServiceSettings(SettingsGroup):
     drain_timeout_seconds: float = Field(default=25.0, gt=0, le=600)
 
 
+class HttpSettings(SettingsGroup):
+    """What every service's HTTP side has."""
+
+    model_config = environment("AIRIS_HTTP_")
+
+    # Between two pieces of a request's body. A slow line pauses for a second, a sender that pauses longer holds connections.
+    body_idle_seconds: float = Field(default=30.0, gt=0, le=600)
+
+
 class ClickHouseSettings(SettingsGroup):
     """The store, reached over its HTTP interface."""
 
@@ -198,6 +207,26 @@ class IdentitySettings(SettingsGroup):
     model_config = environment("AIRIS_IDENTITY_")
 
     secret: SecretStr = Field(min_length=32)  # as long as the HMAC-SHA-256 digest (RFC 7518, 3.2)
+
+
+class KeyFeedSettings(SettingsGroup):
+    """Where a service that judges API keys hears of them: the gateway, over HTTP. The secret is shared with the gateway."""
+
+    model_config = environment("AIRIS_KEYS_")
+
+    # Of its own, so that who may ask for keys cannot sign identities.
+    secret: SecretStr = Field(min_length=32)
+    url: str = "http://127.0.0.1:3000"
+    # A revocation is effective everywhere this much later, and one answer.
+    poll_seconds: float = Field(default=1.0, gt=0, le=60)
+    timeout_seconds: float = Field(default=3.0, gt=0, le=30)
+    # A file for the keys last heard of, with which a process starts while the gateway is away; empty for none.
+    snapshot: str = ""
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        return _checked_url(value, ("http", "https"))
 
 
 class SessionSettings(SettingsGroup):

@@ -32,7 +32,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         title="AIRIS-MON analytics", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     install_web_defaults(app, service="analytics", registry=registry, readiness=readiness, clock=clock)
-    install_identity(app, settings.identity, clock)
+    install_identity(app, settings.identity, clock, audience="analytics")
     install_routes(app)
     return app
 

@@ -8,8 +8,8 @@ import structlog
 
 from libs.common.auth.api_keys import SCOPES, ApiKey, hash_api_key, parse_key_id
 from libs.common.auth.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH, Passwords
-from libs.common.clickhouse import ClickHouse
 from libs.common.clock import Clock
+from libs.common.control_store import ControlStore
 from services.api_gateway.repository import ControlPlane, Tenant, User, normal_email
 
 CREATED_BY = "bootstrap"
@@ -25,7 +25,7 @@ class InvalidBootstrap(ValueError):
 
 
 async def bootstrap(
-    clickhouse: ClickHouse,
+    store: ControlStore,
     clock: Clock,
     *,
     tenant: str,
@@ -36,8 +36,8 @@ async def bootstrap(
 ) -> None:
     """Make sure that this tenant, this administrator and this key work; change nothing that already does.
 
-    Needs the schema. A different password replaces the administrator's, a different key replaces the one an earlier run
-    made. A key that somebody revoked stays revoked, with a warning in the log. Raises InvalidBootstrap, StoreUnavailable.
+    Needs the schema. A different password replaces the administrator's unless a person chose that, a different key
+    replaces the one an earlier run made. A key that somebody revoked stays revoked, with a warning in the log. Raises InvalidBootstrap, ControlStoreUnavailable.
     """
     key_id = parse_key_id(api_key)
     if not _SLUG.fullmatch(tenant):
@@ -48,7 +48,7 @@ async def bootstrap(
         )
     if key_id is None:
         raise InvalidBootstrap("api key: make one with libs.common.auth.api_keys.generate_api_key")
-    control_plane = ControlPlane(clickhouse, clock)
+    control_plane = ControlPlane(store, clock)
     if await control_plane.tenant(tenant) is None:
         await control_plane.put_tenant(Tenant(tenant, tenant.replace("-", " ").capitalize()))
     await _admin(control_plane, tenant, normal_email(admin_email), admin_password, new_id)
@@ -66,6 +66,8 @@ async def _admin(
         if user.disabled:
             log.warning("the administrator is disabled and stays so", tenant=tenant, user_id=user.id)
             return
+        if user.password_chosen:
+            return  # what an installation started with is history once somebody chose another
         if await passwords.verify(user.password_hash, password):
             return
     fresh = User(
@@ -74,6 +76,7 @@ async def _admin(
         tenant=tenant,
         roles=ADMIN_ROLES | (user.roles if user else frozenset()),
         password_hash=await passwords.hash(password),
+        session_epoch=user.session_epoch + 1 if user else 0,
     )
     await control_plane.put_user(fresh, replaces=user)
     log.info("administrator written", tenant=tenant, user_id=fresh.id)
@@ -91,4 +94,4 @@ async def _key(control_plane: ControlPlane, tenant: str, key_id: str, api_key: s
         log.warning("the first API key was revoked and stays so; start with a new one", tenant=tenant, key_id=key_id)
     for entry in stored:
         if entry.created_by == CREATED_BY and entry.key_hash != hashed and not entry.key.revoked:
-            await control_plane.revoke_api_key(entry)
+            await control_plane.revoke_api_key(tenant, entry.key.key_id)

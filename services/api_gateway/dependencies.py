@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 from starlette.types import Message
 
-from libs.common.auth.api_keys import ApiKeyStore
-from libs.common.clickhouse import ClickHouse
+from libs.common.auth.key_ring import KeyRing
+from libs.common.auth.passwords import Passwords
 from libs.common.clock import Clock
 from libs.common.errors import ClientClosedRequest, PayloadTooLarge
 from services.api_gateway.gate import Caller, Gate
@@ -36,9 +36,11 @@ class State(TypedDict):
     clock: Clock
     metrics: GatewayMetrics
     gate: Gate
-    keys: ApiKeyStore
+    keys: KeyRing
+    keys_secret: SecretStr
     sessions: Sessions
     sign_in: SignIn
+    passwords: Passwords
     control_plane: ControlPlane
     upstreams: Mapping[Service, Upstream]
     description: ProductDescription
@@ -49,18 +51,19 @@ def assemble(
     *,
     clock: Clock,
     metrics: GatewayMetrics,
-    clickhouse: ClickHouse,
+    control_plane: ControlPlane,
+    keys: KeyRing,
     redis: Redis,
     upstreams: Mapping[Service, Upstream],
-    passwords: PasswordCheck,
+    passwords: Passwords,
+    password_check: PasswordCheck,
     own_description: Callable[[], dict[str, Any]],
 ) -> State:
     """The gateway's parts over what the lifespan opened."""
     gateway = settings.gateway
     guard = RedisGuard(clock, timeout=gateway.redis_timeout_seconds)
-    limiter = RateLimiter(redis, guard, metrics)
-    sessions = Sessions(settings.session.secret, redis, guard, clock)
-    control_plane, keys = ControlPlane(clickhouse, clock), ApiKeyStore(clickhouse, clock)
+    limiter = RateLimiter(redis, guard, metrics, clock)
+    sessions = Sessions(settings.session.secret, clock)
     gate = Gate(
         keys=keys,
         sessions=sessions,
@@ -79,8 +82,10 @@ def assemble(
         metrics=metrics,
         gate=gate,
         keys=keys,
+        keys_secret=settings.keys.secret,
         sessions=sessions,
-        sign_in=SignIn(control_plane, passwords, limiter, limits, metrics),
+        sign_in=SignIn(control_plane, password_check, limiter, limits, metrics),
+        passwords=passwords,
         control_plane=control_plane,
         upstreams=upstreams,
         description=ProductDescription(own_description, upstreams, clock),

@@ -2,7 +2,8 @@
 
 RequestError
 ├── InvalidCredentials    401 invalid-credentials
-└── CrossSiteRequest      403 cross-site-request
+├── CrossSiteRequest      403 cross-site-request
+└── UnknownHost           421 unknown-host
 Unavailable
 └── SessionNotRevoked     503 session-not-revoked
 """
@@ -24,6 +25,14 @@ class CrossSiteRequest(RequestError):
     status = 403
     id = "cross-site-request"
     title = "Request from another site"
+
+
+class UnknownHost(RequestError):
+    """421. The request came under a name that is not ours."""
+
+    status = 421
+    id = "unknown-host"
+    title = "Unknown host name"
 
 
 class SessionNotRevoked(Unavailable):

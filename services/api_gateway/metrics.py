@@ -13,13 +13,13 @@ class GatewayMetrics(Metrics):
     sign_ins = counter("airis_gateway_sign_ins_total", "Tries to sign in.", unit="sign_ins", labels=("outcome",))
     rate_limit_decisions = counter(
         "airis_gateway_rate_limit_decisions_total",
-        "Decisions of the rate limiter; failed_open means that Redis was away and nobody was limited.",
+        "Decisions of the rate limiter; those that end in _alone were made without Redis, by this gateway's own buckets.",
         unit="requests",
         labels=("limit", "decision"),
     )
     session_checks_skipped = counter(
         "airis_gateway_session_checks_skipped_total",
-        "Requests let through without asking whether their session was ended, because Redis was away.",
+        "Requests let through without asking whether their session was ended, because the control store was away.",
         unit="requests",
     )
     upstream_requests = counter(

@@ -1,21 +1,23 @@
-"""Token buckets in Redis, shared by all gateways.
-
-Fails open: without Redis nobody is limited and `airis_gateway_rate_limit_decisions_total{decision="failed_open"}` grows,
-because a monitoring product that is down when its cache is down is worse than one without limits for a while.
-"""
+"""Token buckets in Redis, shared by all gateways; while Redis is away each gateway has its own, so that nothing opens."""
 
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from importlib.resources import files
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import cast
 
 from redis.asyncio import Redis
 
+from libs.common.clock import Clock
 from libs.common.errors import CacheUnavailable, RateLimited
 from services.api_gateway.metrics import GatewayMetrics
 from services.api_gateway.redis_guard import RedisGuard
+
+# Of our own, for an outage; who is pushed out starts with a full bucket.
+MAX_OWN_BUCKETS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,16 @@ class Decision:
 class RateLimiter:
     """Takes one token at a time."""
 
-    def __init__(self, redis: Redis, guard: RedisGuard, metrics: GatewayMetrics) -> None:
+    def __init__(self, redis: Redis, guard: RedisGuard, metrics: GatewayMetrics, clock: Clock) -> None:
         self._script = redis.register_script(files(__package__).joinpath("token_bucket.lua").read_text("utf-8"))
         self._guard = guard
         self._metrics = metrics
+        self._clock = clock
+        self._own: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, at
 
-    async def take(self, limit: Limit, who: str) -> Decision | None:
-        """One token of `who`'s bucket; None when Redis is away. `who` is hashed, since it may be an address or e-mail."""
-        key = f"airis:limit:{limit.name}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"
+    async def take(self, limit: Limit, who: str) -> Decision:
+        """One token of `who`'s bucket. `who` is hashed, since it may be an address or e-mail."""
+        key = f"airis:limit:{limit.name}:{hashlib.sha256(who.encode('utf-8', 'replace')).hexdigest()[:32]}"
         try:
             answer = await self._guard.call(
                 lambda: cast(
@@ -73,8 +77,38 @@ class RateLimiter:
                 )
             )
         except CacheUnavailable:
-            self._metrics.rate_limit_decisions.labels(limit.name, "failed_open").inc()
-            return None
-        allowed, remaining, until_one, until_full = (int(part) for part in answer)
-        self._metrics.rate_limit_decisions.labels(limit.name, "allowed" if allowed else "limited").inc()
-        return Decision(limit, bool(allowed), remaining, until_one / 1000, until_full / 1000)
+            decision, where = self._take_own(limit, key), "_alone"
+        else:
+            allowed, remaining, until_one, until_full = (int(part) for part in answer)
+            decision, where = Decision(limit, bool(allowed), remaining, until_one / 1000, until_full / 1000), ""
+        self._metrics.rate_limit_decisions.labels(
+            limit.name, ("allowed" if decision.allowed else "limited") + where
+        ).inc()
+        return decision
+
+    def _take_own(self, limit: Limit, key: str) -> Decision:
+        now = self._clock.monotonic()
+        tokens, at = self._own.pop(key, (float(limit.burst), now))
+        tokens = min(limit.burst, tokens + (now - at) * limit.per_second)
+        allowed = tokens >= 1
+        tokens -= allowed
+        self._own[key] = (tokens, now)
+        while len(self._own) > MAX_OWN_BUCKETS:
+            self._own.popitem(last=False)
+        return Decision(
+            limit, allowed, math.floor(tokens), max(0.0, (1 - tokens) / limit.per_second),
+            (limit.burst - tokens) / limit.per_second,
+        )  # fmt: skip
+
+
+def neighbourhood(address: str) -> str:
+    """What counts as one address: an IPv6 network of 64 bits, since that is the least one subscriber has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.common.auth.api_keys import Scope
+from libs.common.auth.passwords import MAXIMUM_LENGTH, MINIMUM_LENGTH
 
 
 class _Request(BaseModel):
@@ -16,6 +17,11 @@ class SignInRequest(_Request):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     # argon2 hashes any length; the bound keeps a check's cost bounded.
     password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class PasswordChange(_Request):
+    current_password: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    new_password: Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH)]
 
 
 class TenantOut(BaseModel):
@@ -55,3 +61,7 @@ class ApiKeyList(BaseModel):
 
 class CreatedApiKey(ApiKeyOut):
     key: Annotated[str, Field(description="The key itself. It is shown this once and kept nowhere.")]
+
+
+class KeyUses(_Request):
+    uses: Annotated[dict[str, int], Field(max_length=200_000, description="Unix seconds of the last use by key id.")]

@@ -1,25 +1,26 @@
-"""Browser sessions: a signed cookie, renewed while used, ended by sign-out.
+"""Browser sessions: a signed cookie, renewed while used, ended by sign-out or a new password.
 
-The cookie is a JWT (HS256) of 15 minutes. Past half of that it is renewed, up to 12 hours after the sign-in, and only
-after its user was looked up again: a disabled user is out within 15 minutes. All tokens of one sign-in share a session
-id; sign-out puts that id on a list in Redis for as long as any of its tokens could live.
+The cookie is a JWT (HS256) of 15 minutes. Past half of that it is renewed, up to 12 hours after the sign-in. All tokens of
+one sign-in share a session id, which a sign-out puts on the list of ended ones in the control store, and carry their user's
+session epoch, which a new password moves on. Both are looked up with every request.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
+from libs.common.auth.identity import unix_seconds
 from libs.common.clock import Clock
-from libs.common.errors import CacheUnavailable, Unauthenticated
-from services.api_gateway.errors import SessionNotRevoked
-from services.api_gateway.redis_guard import RedisGuard
+from libs.common.errors import Unauthenticated
+from services.api_gateway.repository import User
 
-COOKIE = "airis_session"
+# A browser takes a name with this prefix only over TLS, for the whole host and from nobody else (RFC 6265bis, 4.1.3.2): a
+# page of a neighbouring subdomain cannot plant one.
+COOKIE, SECURE_COOKIE = "airis_session", "__Host-airis_session"
 LIFETIME_SECONDS = 15 * 60
 ABSOLUTE_SECONDS = 12 * 3600
 ISSUER = "airis-gateway"
@@ -37,6 +38,7 @@ class Session:
     email: str
     tenant: str
     roles: frozenset[str]
+    epoch: int
     signed_in: int
     issued: int
     expires: int
@@ -45,43 +47,44 @@ class Session:
     def subject(self) -> str:
         return f"user:{self.user_id}"
 
+    def is_of(self, user: User) -> bool:
+        """Whether `user`, as stored now, still has this session."""
+        same = (user.id, user.tenant, user.session_epoch) == (self.user_id, self.tenant, self.epoch)
+        return same and not user.disabled
+
+    @property
+    def forget_at(self) -> int:
+        """When no token of it can be alive any more, unix seconds."""
+        # A renewal may be under way while the session is ended; its token lives at most this long.
+        return min(self.expires + LIFETIME_SECONDS, self.signed_in + ABSOLUTE_SECONDS) + 60
+
 
 class Sessions:
-    """Makes, reads and ends sessions."""
+    """Makes and reads sessions."""
 
     def __init__(
-        self,
-        secret: SecretStr,
-        redis: Redis,
-        guard: RedisGuard,
-        clock: Clock,
-        new_id: Callable[[], str] = lambda: secrets.token_urlsafe(18),
+        self, secret: SecretStr, clock: Clock, new_id: Callable[[], str] = lambda: secrets.token_urlsafe(18)
     ) -> None:
         self._secret = secret
-        self._redis = redis
-        self._guard = guard
         self._clock = clock
         self._new_id = new_id
 
-    def start(self, *, user_id: str, email: str, tenant: str, roles: frozenset[str]) -> Session:
+    def start(self, user: User) -> Session:
         """A session that begins now."""
         now = self._now()
-        return Session(self._new_id(), user_id, email, tenant, roles, now, now, now + LIFETIME_SECONDS)
+        return Session(
+            self._new_id(), user.id, user.email, user.tenant, user.roles, user.session_epoch,
+            signed_in=now, issued=now, expires=now + LIFETIME_SECONDS,
+        )  # fmt: skip
 
     def renewed(self, session: Session, *, roles: frozenset[str]) -> Session:
         """The same session, valid for another 15 minutes or until 12 hours after its sign-in."""
         now = self._now()
         expires = min(now + LIFETIME_SECONDS, session.signed_in + ABSOLUTE_SECONDS)
         return Session(
-            session.session_id,
-            session.user_id,
-            session.email,
-            session.tenant,
-            roles,
-            session.signed_in,
-            now,
-            expires,
-        )
+            session.session_id, session.user_id, session.email, session.tenant, roles, session.epoch,
+            signed_in=session.signed_in, issued=now, expires=expires,
+        )  # fmt: skip
 
     def wants_renewal(self, session: Session) -> bool:
         """Past half of its life, with a later end to be had."""
@@ -99,6 +102,7 @@ class Sessions:
             "email": session.email,
             "tenant": session.tenant,
             "roles": sorted(session.roles),
+            "epoch": session.epoch,
             "auth_time": session.signed_in,
             "iat": session.issued,
             "exp": session.expires,
@@ -121,28 +125,15 @@ class Sessions:
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise Unauthenticated("The session is not valid. Sign in again.") from None
         now = self._now()
-        if now >= min(session.expires, session.signed_in + ABSOLUTE_SECONDS) or session.issued > now + _SKEW_SECONDS:
+        if now >= min(session.expires, session.signed_in + ABSOLUTE_SECONDS):
             raise Unauthenticated("The session has expired. Sign in again.")
+        # From the future: a sign-in that never was would stretch the twelve hours.
+        if (
+            not session.signed_in <= session.issued <= now + _SKEW_SECONDS
+            or session.expires - session.issued > LIFETIME_SECONDS
+        ):
+            raise Unauthenticated("The session is not valid. Sign in again.")
         return session
-
-    async def is_revoked(self, session: Session) -> bool:
-        """Whether it was ended by a sign-out. Raises CacheUnavailable."""
-        key = _revoked_key(session.session_id)
-        return bool(await self._guard.call(lambda: self._redis.exists(key)))
-
-    async def revoke(self, session: Session) -> None:
-        """End it on all gateways. Raises SessionNotRevoked when that cannot be written down."""
-        key = _revoked_key(session.session_id)
-        # A renewal may be under way while this runs; its token lives at most this long.
-        seconds = LIFETIME_SECONDS + 60
-        try:
-            await self._guard.call(lambda: self._redis.set(key, "1", ex=seconds))
-        except CacheUnavailable as error:
-            raise SessionNotRevoked(
-                "You are signed out in this browser, but a copy of its cookie would stay valid for up to 15 minutes. "
-                "If it may have been copied, sign in and out again.",
-                retry_after=5,
-            ) from error
 
     def set_cookie(self, session: Session, *, secure: bool) -> str:
         """`Set-Cookie` for the session."""
@@ -152,17 +143,19 @@ class Sessions:
         return self._clock.now_ns() // 1_000_000_000
 
 
+def session_token(cookies: Mapping[str, str], *, secure: bool) -> str | None:
+    """The session's token among a request's cookies; over TLS only the one that no other host can have set."""
+    return cookies.get(SECURE_COOKIE if secure else COOKIE)
+
+
 def delete_cookie(*, secure: bool) -> str:
     """`Set-Cookie` that removes the session."""
     return _cookie("", 0, secure=secure)
 
 
 def _cookie(value: str, max_age: int, *, secure: bool) -> str:
-    return f"{COOKIE}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
-
-
-def _revoked_key(session_id: str) -> str:
-    return f"airis:session:revoked:{session_id}"
+    name, ending = (SECURE_COOKIE, "; Secure") if secure else (COOKIE, "")
+    return f"{name}={value}; Max-Age={max_age}; Path=/; HttpOnly; SameSite=Lax{ending}"
 
 
 def _from_claims(claims: dict[str, Any]) -> Session:
@@ -172,9 +165,10 @@ def _from_claims(claims: dict[str, Any]) -> Session:
         email=_text(claims["email"]),
         tenant=_text(claims["tenant"]),
         roles=_texts(claims["roles"]),
-        signed_in=_seconds(claims["auth_time"]),
-        issued=_seconds(claims["iat"]),
-        expires=_seconds(claims["exp"]),
+        epoch=unix_seconds(claims["epoch"]),
+        signed_in=unix_seconds(claims["auth_time"]),
+        issued=unix_seconds(claims["iat"]),
+        expires=unix_seconds(claims["exp"]),
     )
 
 
@@ -188,9 +182,3 @@ def _texts(claim: object) -> frozenset[str]:
     if not isinstance(claim, list):
         raise TypeError
     return frozenset(_text(entry) for entry in claim)
-
-
-def _seconds(claim: object) -> int:
-    if not isinstance(claim, int) or isinstance(claim, bool):
-        raise TypeError
-    return claim

@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode
 
 from libs.common.settings import (
-    ClickHouseSettings,
+    ControlSettings,
     IdentitySettings,
+    KeyFeedSettings,
     RedisSettings,
     SessionSettings,
     SettingsGroup,
@@ -49,6 +50,9 @@ class GatewaySettings(SettingsGroup):
     secure_cookies: bool = False
     # Addresses whose X-Forwarded-* are believed: our own ingress. Everybody else's are replaced.
     trusted_proxies: CommaSeparated = ()
+    # Names under which people reach us, beside loopback ones and bare addresses: a page that points its own name at this
+    # machine (DNS rebinding) gets nothing. `.example.org` is all below it, `*` is any.
+    allowed_hosts: CommaSeparated = ()
     # Other origins whose scripts may read the API with a key; never with a cookie.
     cors_origins: CommaSeparated = ()
 
@@ -107,12 +111,13 @@ class Settings:
 
     identity: IdentitySettings
     session: SessionSettings
+    keys: KeyFeedSettings
     gateway: GatewaySettings = field(default_factory=GatewaySettings)
-    clickhouse: ClickHouseSettings = field(default_factory=ClickHouseSettings)
+    control: ControlSettings = field(default_factory=ControlSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises InvalidSettings."""
         # Their secrets have no default on purpose; mypy does not see that the environment fills them.
-        return cls(identity=IdentitySettings(), session=SessionSettings())  # type: ignore[call-arg]
+        return cls(identity=IdentitySettings(), session=SessionSettings(), keys=KeyFeedSettings())  # type: ignore[call-arg]

@@ -10,10 +10,13 @@ from libs.common.bus import ensure_topics, load_declarations
 from libs.common.clickhouse import open_clickhouse
 from libs.common.clickhouse.migrations import MigrationFailed, MigrationRefused, migrate
 from libs.common.clock import Clock, SystemClock
+from libs.common.control_store import open_control_store
+from libs.common.control_store.migrations import ControlMigrationFailed, migrate_control
 from libs.common.errors import Unavailable
 from libs.common.settings import (
     BusSettings,
     ClickHouseSettings,
+    ControlSettings,
     InvalidSettings,
     ServiceSettings,
     SettingsGroup,
@@ -21,6 +24,7 @@ from libs.common.settings import (
 )
 from libs.common.structured_logging import configure_logging
 from services.api_gateway.bootstrap import InvalidBootstrap, bootstrap
+from services.api_gateway.legacy_import import import_from_clickhouse
 
 MIGRATIONS = Path(__file__).parents[2] / "schema" / "clickhouse" / "migrations"
 
@@ -38,17 +42,27 @@ class SetupSettings(SettingsGroup):
     setup_patience_seconds: float = Field(default=60.0, ge=0, le=600)
 
 
-async def set_up(setup: SetupSettings, store: ClickHouseSettings, bus: BusSettings, clock: Clock) -> None:
-    """Migrate, declare topics, bootstrap. Raises what these raise, StoreUnavailable and BusUnavailable after the patience."""
+async def set_up(
+    setup: SetupSettings, store: ClickHouseSettings, control: ControlSettings, bus: BusSettings, clock: Clock
+) -> None:
+    """Migrate, declare topics, take over what the version before kept, bootstrap.
+
+    Raises what these raise; StoreUnavailable, ControlStoreUnavailable and BusUnavailable after the patience.
+    """
     deadline = clock.monotonic() + setup.setup_patience_seconds
     while True:
         try:
             async with open_clickhouse(store, database="") as clickhouse:
                 await migrate(clickhouse, MIGRATIONS, report=_say, clock=clock)
+            await migrate_control(control, _say)
             await ensure_topics(bus, load_declarations())
-            async with open_clickhouse(store) as clickhouse:
+            async with (
+                open_clickhouse(store) as clickhouse,
+                open_control_store(control, "api_gateway", clock=clock) as control_store,
+            ):
+                await import_from_clickhouse(clickhouse, control_store, clock, _say)
                 await bootstrap(
-                    clickhouse,
+                    control_store,
                     clock,
                     tenant=setup.tenant,
                     admin_email=setup.admin_email,
@@ -73,11 +87,11 @@ def main() -> None:
     """Exit 0 done, 1 failed, 2 misconfigured."""
     configure_logging(ServiceSettings())
     try:
-        asyncio.run(set_up(SetupSettings(), ClickHouseSettings(), BusSettings(), SystemClock()))  # type: ignore[call-arg]
+        asyncio.run(set_up(SetupSettings(), ClickHouseSettings(), ControlSettings(), BusSettings(), SystemClock()))  # type: ignore[call-arg]
     except InvalidSettings as error:
         sys.stderr.write(f"setup cannot start, its settings are not valid: {error}\n")
         sys.exit(2)
-    except (MigrationFailed, MigrationRefused, InvalidBootstrap, Unavailable) as error:
+    except (MigrationFailed, MigrationRefused, ControlMigrationFailed, InvalidBootstrap, Unavailable) as error:
         sys.stderr.write(f"setup failed: {error}\n")
         sys.exit(1)
 

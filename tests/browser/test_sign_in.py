@@ -7,9 +7,9 @@ from playwright.async_api import expect
 
 from embedded.layout import ADMIN_EMAIL
 from libs.common.auth.api_keys import generate_api_key
-from libs.common.clickhouse import open_clickhouse
 from libs.common.clock import SystemClock
-from libs.common.settings import ClickHouseSettings
+from libs.common.control_store import open_control_store
+from libs.common.settings import ControlSettings
 from services.api_gateway.bootstrap import bootstrap
 from tests.browser.conftest import Ui
 from tests.browser.telemetry import send_one_trace
@@ -39,12 +39,12 @@ async def test_a_wrong_password_is_refused_and_the_right_one_leads_back_to_the_p
 async def newcomer(product: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second tenant of the installation, without any data."""
     for name, value in product.layout.environment(product.made).items():
-        if name.startswith("AIRIS_CLICKHOUSE_"):
+        if name.startswith("AIRIS_CONTROL_"):
             monkeypatch.setenv(name, value)
-    async with open_clickhouse(ClickHouseSettings()) as clickhouse:
+    async with open_control_store(ControlSettings(), "api_gateway") as store:
         _, api_key = generate_api_key(tenant="newcomer", name="first key", scopes=["ingest"])
         await bootstrap(
-            clickhouse, SystemClock(), tenant="newcomer", admin_email=NEWCOMER, admin_password=NEWCOMERS_PASSWORD,
+            store, SystemClock(), tenant="newcomer", admin_email=NEWCOMER, admin_password=NEWCOMERS_PASSWORD,
             api_key=api_key,
         )  # fmt: skip
 

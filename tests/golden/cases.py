@@ -23,7 +23,6 @@ ROOT = FOLDER.parents[1]
 AREAS = {
     "analytics": ROOT / "services" / "analytics" / "queries",
     "api_gateway": ROOT / "services" / "api_gateway" / "queries",
-    "common_auth": ROOT / "libs" / "common" / "auth" / "queries",
     "ingestion": ROOT / "services" / "ingestion" / "queries",
 }
 _UPDATE = os.environ.get("AIRIS_UPDATE_GOLDEN") == "1"

@@ -76,7 +76,7 @@ def test_every_statement_has_a_case() -> None:
 
 
 def _tenant_conditions() -> Iterator[tuple[str, str, int]]:
-    for area in ("analytics", "api_gateway"):
+    for area in ("analytics",):
         for name, statement in load_statements(AREAS[area]).items():
             for index in range(statement.sql.count(_TENANT)):
                 if (name, index) not in IN_DEPTH:

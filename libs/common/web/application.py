@@ -7,11 +7,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from libs.common.clock import Clock, SystemClock
+from libs.common.settings import HttpSettings
+from libs.common.web.body_deadline import BodyDeadlineMiddleware
 from libs.common.web.health import Readiness
 from libs.common.web.middleware import HttpMetrics, RequestContextMiddleware, RequestOutcomeMiddleware
 from libs.common.web.problems import install_problem_handlers
 
-UNTRACED_PATHS = ("/livez", "/readyz", "/metrics", "/v1/")
+UNTRACED_PATHS = ("/livez", "/readyz", "/metrics", "/v1/", "/internal/")
 
 
 def install_web_defaults(
@@ -22,13 +24,15 @@ def install_web_defaults(
     readiness: Readiness,
     clock: Clock | None = None,
     untraced_paths: tuple[str, ...] = UNTRACED_PATHS,
+    http: HttpSettings | None = None,
 ) -> None:
-    """Middlewares, problem handlers, `/livez`, `/readyz` and `/metrics`. Call once, in `create_app`.
+    """Middlewares, deadlines for bodies, problem handlers, `/livez`, `/readyz` and `/metrics`. Call once, in `create_app`.
 
     `untraced_paths` are prefixes without spans; a service on the write path of traces passes ("/",).
     """
-    clock = clock or SystemClock()
+    clock, http = clock or SystemClock(), http or HttpSettings()
     metrics = HttpMetrics(registry)
+    app.add_middleware(BodyDeadlineMiddleware, clock=clock, idle_seconds=http.body_idle_seconds)
     # The last one added is the outermost: the outcome's log line needs the context's request id.
     app.add_middleware(RequestOutcomeMiddleware, service=service, metrics=metrics, clock=clock)
     app.add_middleware(RequestContextMiddleware, service=service, untraced_paths=untraced_paths)

@@ -20,8 +20,8 @@ from libs.common.web.problems import as_airis_error, problem_response
 REQUEST_ID_HEADER = b"x-request-id"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# Asked every few seconds by probes and scrapers: worth a metric, not a log line or a span.
-_QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
+# Asked every few seconds by probes, scrapers and our own services: worth a metric, not a log line or a span.
+_QUIET_PATHS = frozenset({"/livez", "/readyz", "/metrics", "/internal/v1/api-keys"})
 
 log = structlog.get_logger(__name__)
 

@@ -79,6 +79,8 @@ def as_airis_error(error: Exception) -> AirisError:
     """The tree's leaf for any exception a request ends with; InternalError for what nobody expected."""
     if isinstance(error, AirisError):
         return error
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, AirisError):
+        return error.__cause__  # FastAPI makes "error parsing the body" of whatever reading it raised
     if isinstance(error, RequestValidationError):
         return _from_validation(error.errors())
     if isinstance(error, HTTPException):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Response
 
 from libs.common.auth.api_keys import generate_api_key, hash_api_key
-from libs.common.errors import Conflict, NotFound
+from libs.common.errors import NotFound
 from services.api_gateway.dependencies import CurrentCaller, CurrentState, GatedBoundedRoute, RequestId
 from services.api_gateway.gate import Caller
 from services.api_gateway.repository import AuditEvent, StoredApiKey
@@ -22,6 +22,7 @@ KeyId = Annotated[str, Path(pattern=r"^[a-z2-7]{12}$", description="The part of 
 async def list_api_keys(caller: CurrentCaller, state: CurrentState) -> ApiKeyList:
     """The tenant's valid keys, oldest first, without their secrets."""
     _require_admin(caller)
+    await state["keys"].report_uses()
     stored = await state["control_plane"].api_keys(caller.identity.tenant)
     return ApiKeyList(api_keys=[_out(entry) for entry in stored if not entry.key.revoked])
 
@@ -33,13 +34,11 @@ async def create_api_key(
     """A new key. The answer is the only place where it is ever shown."""
     _require_admin(caller)
     identity, control_plane = caller.identity, state["control_plane"]
-    valid = [entry for entry in await control_plane.api_keys(identity.tenant) if not entry.key.revoked]
-    if len(valid) >= MAX_VALID_KEYS:
-        raise Conflict(f"There are {MAX_VALID_KEYS} valid keys already. Revoke those that are not used.")
     key, text = generate_api_key(tenant=identity.tenant, name=body.name, scopes=body.scopes)
-    created = await control_plane.add_api_key(key, hash_api_key(text), created_by=identity.subject)
-    # After the key: should this fail, nobody is told the key, so nobody can use it.
-    await control_plane.record(_event("api_key.create", caller, key.key_id, request_id))
+    event = _event("api_key.create", caller, key.key_id, request_id)
+    created = await control_plane.add_api_key(
+        key, hash_api_key(text), created_by=identity.subject, event=event, at_most=MAX_VALID_KEYS
+    )
     return CreatedApiKey(
         key=text,
         key_id=key.key_id,
@@ -53,19 +52,12 @@ async def create_api_key(
 
 @router.delete("/api/v1/api-keys/{key_id}", status_code=204, response_class=Response, summary="Revoke an API key")
 async def revoke_api_key(key_id: KeyId, caller: CurrentCaller, state: CurrentState, request_id: RequestId) -> Response:
-    """The key stops working everywhere within 30 seconds. Revoking it again changes nothing."""
+    """The key stops working everywhere within seconds. Revoking it again changes nothing."""
     _require_admin(caller)
-    control_plane = state["control_plane"]
-    stored = next(
-        (entry for entry in await control_plane.api_keys(caller.identity.tenant) if entry.key.key_id == key_id), None
-    )
-    if stored is None:
+    event = _event("api_key.revoke", caller, key_id, request_id)
+    if not await state["control_plane"].revoke_api_key(caller.identity.tenant, key_id, event=event):
         raise NotFound(f"There is no API key {key_id}.")
-    if not stored.key.revoked:
-        # Before the revocation: a second record of one that was tried twice is better than none of one that worked.
-        await control_plane.record(_event("api_key.revoke", caller, key_id, request_id))
-        await control_plane.revoke_api_key(stored)
-    state["keys"].forget(key_id)
+    await state["keys"].refresh()  # this process knows at once, the others within a second or two
     return Response(status_code=204)
 
 

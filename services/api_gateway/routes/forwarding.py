@@ -8,7 +8,7 @@ from starlette.routing import Match
 
 from libs.common.auth.identity import Identity, sign_identity
 from libs.common.errors import MethodNotAllowed, NotFound
-from services.api_gateway.dependencies import GatedRoute, caller, request_id, state_of
+from services.api_gateway.dependencies import GatedRoute, State, caller, request_id, state_of
 from services.api_gateway.forwarded_headers import request_headers
 from services.api_gateway.forwarding import ForwardedResponse, Forwarding, request_target
 from services.api_gateway.response_headers import add_response_header
@@ -76,12 +76,16 @@ def _forward(request: Request, route: Route, identity: Identity | None) -> Respo
         host=upstream.base_url.netloc,
         origin=state["gate"].origin(request),
         request_id=request_id(request),
-        identity=None if identity is None else sign_identity(identity, state["identity_secret"], state["clock"]),
+        identity=None if identity is None else _signed(state, identity, route),
         keep_authorization=route.keeps_authorization,
     )
     limit = settings.max_ingest_body_bytes if route.service == "receiver" else settings.max_body_bytes
     forwarding = Forwarding(upstream, request_target(request.scope), headers, limit)
     return ForwardedResponse(forwarding, state["metrics"], state["clock"])
+
+
+def _signed(state: State, identity: Identity, route: Route) -> str:
+    return sign_identity(identity, state["identity_secret"], state["clock"], audience=route.service)
 
 
 def _method_not_allowed(request: Request, allowed: frozenset[str]) -> MethodNotAllowed:

@@ -13,7 +13,7 @@ _KEY_STORE_RETRY_SECONDS = 5.0
 
 
 class KeyStore(Protocol):
-    """`libs.common.auth.api_keys.ApiKeyStore`, or what stands in for it."""
+    """`libs.common.auth.key_ring.KeyRing`, or what stands in for it."""
 
     async def lookup(self, presented: str) -> ApiKey | None: ...
 

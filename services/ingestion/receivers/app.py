@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from libs.common.clock import Clock, SystemClock
 from libs.common.errors import NotFound
 from libs.common.roles import Role
-from libs.common.settings import BusSettings, ClickHouseSettings
+from libs.common.settings import BusSettings, KeyFeedSettings
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
 from libs.common.web.server import serve
@@ -76,12 +76,12 @@ async def _nothing_here(scope: Scope, _receive: Receive, _send: Send) -> None:
     raise NotFound(f"There is nothing at {scope['path']}. OTLP over HTTP goes to {paths}.")
 
 
-def create_receiver(settings: ReceiverSettings, bus: BusSettings, store: ClickHouseSettings) -> Role:
+def create_receiver(settings: ReceiverSettings, bus: BusSettings, keys: KeyFeedSettings) -> Role:
     """The receiver as a role."""
     clock = SystemClock()
 
     async def run(stop: asyncio.Event) -> None:
-        app = create_app(settings, connecting(bus, store, clock), clock)
+        app = create_app(settings, connecting(bus, keys, clock), clock)
         await serve(app, settings.http_host, settings.http_port, stop)
 
     return run

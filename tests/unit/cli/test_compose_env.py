@@ -26,3 +26,14 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert file.read_text() == before
     assert ensure(tmp_path / "other.env")
     assert (tmp_path / "other.env").read_text() != before
+
+
+def test_a_file_of_the_version_before_gets_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "compose.env"
+    file.write_text("AIRIS_REDIS_PASSWORD=kept")
+    assert ensure(file)
+    lines = file.read_text().splitlines()
+    assert lines[0] == "AIRIS_REDIS_PASSWORD=kept"
+    assert len({line.partition("=")[0] for line in lines}) == len(lines) > 5
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not ensure(file)

@@ -7,7 +7,15 @@ from pathlib import Path
 from embedded.layout import Layout, Ports, Secrets, processes
 from embedded.redis import redis_command
 from libs.common.auth.api_keys import parse_key_id
-from libs.common.settings import BusSettings, ClickHouseSettings, IdentitySettings, RedisSettings, SessionSettings
+from libs.common.settings import (
+    BusSettings,
+    ClickHouseSettings,
+    ControlSettings,
+    IdentitySettings,
+    KeyFeedSettings,
+    RedisSettings,
+    SessionSettings,
+)
 
 
 def test_a_port_base_moves_every_port() -> None:
@@ -38,6 +46,10 @@ def test_services_find_their_settings(tmp_path: Path, monkeypatch) -> None:  # t
     assert RedisSettings().url == BusSettings().url == f"redis://:{made.redis_password}@127.0.0.1:21079/0"
     assert IdentitySettings().secret.get_secret_value() == made.identity
     assert SessionSettings().secret.get_secret_value() == made.session
+    assert ControlSettings().directory == tmp_path / "data" / "control"
+    keys = KeyFeedSettings()
+    assert (keys.url, keys.secret.get_secret_value()) == ("http://127.0.0.1:21000", made.keys)
+    assert made.keys not in asdict(made).values()
 
 
 def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ class Analytics:
 
     def headers(self, tenant: str, scopes: frozenset[str] = frozenset({"read"})) -> dict[str, str]:
         identity = Identity("user:1", tenant, frozenset(), scopes)
-        return {IDENTITY_HEADER: sign_identity(identity, SECRET, self.clock)}
+        return {IDENTITY_HEADER: sign_identity(identity, SECRET, self.clock, audience="analytics")}
 
     async def store(self, *requests: Message, tenant: str = "t1", partition: int = 0, first_offset: int = 0) -> None:
         await store(

@@ -7,12 +7,13 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import HTMLResponse
 
+from libs.common.errors import ControlStoreUnavailable
 from libs.common.testing import FakeClock
 from libs.common.web.health import Readiness
 from services.api_gateway.readiness import add_checks
 from services.api_gateway.response_headers import DATA_POLICY, PAGE_POLICY
 from services.api_gateway.upstreams import Upstream
-from tests.fixtures.gateway import FakeClickHouse, FakeRedis, GatewayUnderTest, bearer, gateway_on_fakes
+from tests.fixtures.gateway import FakeRedis, GatewayUnderTest, bearer, gateway_on_fakes
 
 
 @pytest.fixture
@@ -101,17 +102,21 @@ async def test_the_docs_need_nothing_from_elsewhere_and_nothing_inline(gateway: 
 
 async def test_readiness_names_what_is_away_and_stays_in_rotation() -> None:
     clock = FakeClock()
-    clickhouse, redis, readiness = FakeClickHouse(), FakeRedis(clock), Readiness(clock)
-    clickhouse.down = redis.down = True
+    redis, readiness = FakeRedis(clock), Readiness(clock)
+    redis.down = True
+
+    class Store:
+        async def check(self) -> None:
+            raise ControlStoreUnavailable("away")
 
     def away(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200 if request.url.host == "ui" else 503)
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(away))
     upstreams = {name: Upstream(name, httpx.URL(f"http://{name}"), client) for name in ("analytics", "ui")}
-    add_checks(readiness, clickhouse, redis, upstreams)
+    add_checks(readiness, Store(), redis, upstreams)
     is_ready, report = await readiness.report()
     assert is_ready
     assert {name: check["ok"] for name, check in report["checks"].items()} == {
-        "clickhouse": False, "redis": False, "analytics": False, "ui": True,
+        "control_store": False, "redis": False, "analytics": False, "ui": True,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from libs.common.errors import CacheUnavailable, RateLimited
 from libs.common.metrics import sample_value
 from libs.common.testing import FakeClock
 from services.api_gateway.metrics import GatewayMetrics
-from services.api_gateway.rate_limit import Decision, Limit, RateLimiter
+from services.api_gateway.rate_limit import Decision, Limit, RateLimiter, neighbourhood
 from services.api_gateway.redis_guard import PAUSE_SECONDS, RedisGuard
 from tests.fixtures.gateway import FakeRedis
 
@@ -23,7 +23,7 @@ class Setting:
         self.redis = FakeRedis(self.clock)
         self.registry = CollectorRegistry()
         self.guard = RedisGuard(self.clock, timeout=0.05)
-        self.limiter = RateLimiter(self.redis, self.guard, GatewayMetrics(self.registry))
+        self.limiter = RateLimiter(self.redis, self.guard, GatewayMetrics(self.registry), self.clock)
 
     def decided(self, decision: str) -> float:
         return sample_value(self.registry, DECISIONS, limit="api", decision=decision)
@@ -59,11 +59,40 @@ def test_headers_follow_the_draft() -> None:
     ]
 
 
-async def test_without_redis_nobody_is_limited_and_a_metric_says_so() -> None:
+async def test_without_redis_each_gateway_limits_alone_and_a_metric_says_so() -> None:
     setting = Setting()
     setting.redis.down = True
-    assert [await setting.limiter.take(LIMIT, "key:a") for _ in range(50)] == [None] * 50
-    assert setting.decided("failed_open") == 50
+    decisions = [await setting.limiter.take(LIMIT, "key:a") for _ in range(7)]
+    assert [decision.allowed for decision in decisions] == [True] * 5 + [False] * 2
+    assert decisions[-1].retry_after == 0.5
+    assert (setting.decided("allowed_alone"), setting.decided("limited_alone")) == (5, 2)
+    assert (await setting.limiter.take(LIMIT, "key:b")).allowed
+    setting.clock.move(0.5)
+    assert (await setting.limiter.take(LIMIT, "key:a")).allowed
+
+
+async def test_buckets_of_our_own_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.api_gateway.rate_limit.MAX_OWN_BUCKETS", 3)
+    setting = Setting()
+    setting.redis.down = True
+    for number in range(10):
+        await setting.limiter.take(LIMIT, f"key:{number}")
+    assert len(setting.limiter._own) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::99", "2001:db8:1:2::/64"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_a_network_of_one_subscriber_is_one_address(address: str, counts_as: str) -> None:
+    assert neighbourhood(address) == counts_as
 
 
 async def test_an_absent_redis_is_asked_once_a_second_only() -> None:
@@ -73,7 +102,8 @@ async def test_an_absent_redis_is_asked_once_a_second_only() -> None:
         await setting.limiter.take(LIMIT, "key:a")
     assert setting.redis.calls == 1
     setting.redis.down = False
-    assert await setting.limiter.take(LIMIT, "key:a") is None
+    await setting.limiter.take(LIMIT, "key:a")
+    assert setting.redis.calls == 1
     setting.clock.move(PAUSE_SECONDS)
     assert (await setting.limiter.take(LIMIT, "key:a")).allowed
 
@@ -108,7 +138,7 @@ def test_the_key_in_redis_names_nobody() -> None:
             return run
 
     clock = FakeClock()
-    limiter = RateLimiter(Recording(clock), RedisGuard(clock, timeout=1), GatewayMetrics(CollectorRegistry()))
+    limiter = RateLimiter(Recording(clock), RedisGuard(clock, timeout=1), GatewayMetrics(CollectorRegistry()), clock)
     asyncio.run(limiter.take(LIMIT, "203.0.113.7 ada@acme.example\r\nFLUSHALL"))
     assert len(seen) == 1
     assert seen[0].startswith("airis:limit:api:")

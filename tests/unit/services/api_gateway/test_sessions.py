@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import jwt
 import pytest
@@ -10,25 +11,30 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from libs.common.auth.identity import Identity, sign_identity
-from libs.common.errors import CacheUnavailable, Unauthenticated
+from libs.common.errors import Unauthenticated
 from libs.common.testing import FakeClock
-from services.api_gateway.errors import SessionNotRevoked
-from services.api_gateway.redis_guard import RedisGuard
-from services.api_gateway.sessions import ABSOLUTE_SECONDS, LIFETIME_SECONDS, Session, Sessions, delete_cookie
-from tests.fixtures.gateway import SESSION_SECRET, FakeRedis
+from services.api_gateway.repository import User
+from services.api_gateway.sessions import (
+    ABSOLUTE_SECONDS,
+    LIFETIME_SECONDS,
+    Session,
+    Sessions,
+    delete_cookie,
+    session_token,
+)
+from tests.fixtures.gateway import SESSION_SECRET
 
 SECRET = SecretStr(SESSION_SECRET)
+ADA = User("u1", "ada@acme.example", "acme", frozenset({"admin"}), "a hash", session_epoch=3)
 
 
 class Setting:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.redis = FakeRedis(self.clock)
-        guard = RedisGuard(self.clock, timeout=1)
-        self.sessions = Sessions(SECRET, self.redis, guard, self.clock, new_id=lambda: "sid-1")
+        self.sessions = Sessions(SECRET, self.clock, new_id=lambda: "sid-1")
 
     def start(self) -> Session:
-        return self.sessions.start(user_id="u1", email="ada@acme.example", tenant="acme", roles=frozenset({"admin"}))
+        return self.sessions.start(ADA)
 
     def claims(self) -> dict[str, object]:
         return jwt.decode(self.sessions.token(self.start()), options={"verify_signature": False})
@@ -97,7 +103,17 @@ def test_renewal_waits_for_half_of_its_life_and_brings_new_roles(setting: Settin
         pytest.param({"exp": "soon"}, id="an end that is no number"),
         pytest.param({"exp": True}, id="an end that is a truth"),
         pytest.param({"auth_time": 0}, id="signed in long ago"),
+        pytest.param({"exp": float("nan")}, id="an end that compares with nothing"),
+        pytest.param({"exp": float("inf")}, id="no end at all"),
+        pytest.param({"exp": 10**30}, id="an end past the lifetime"),
+        pytest.param({"exp": 1_700_000_900.5}, id="an end between seconds"),
         pytest.param({"iat": 4_000_000_000}, id="issued in the future"),
+        pytest.param({"auth_time": 4_000_000_000}, id="signed in in the future"),
+        pytest.param({"auth_time": 1_700_000_006, "iat": 1_700_000_006}, id="signed in beyond any skew"),
+        pytest.param({"auth_time": 1_700_000_001}, id="issued before the sign-in"),
+        pytest.param({"auth_time": float("nan")}, id="signed in at no time"),
+        pytest.param({"epoch": ...}, id="of the version before"),
+        pytest.param({"epoch": True}, id="an epoch that is a truth"),
         pytest.param({"tenant": ""}, id="no tenant"),
         pytest.param({"tenant": ["acme"]}, id="a list of tenants"),
         pytest.param({"sid": ...}, id="no session id"),
@@ -122,7 +138,9 @@ def test_an_unsigned_token_is_refused(setting: Setting) -> None:
 
 
 def test_an_identity_is_no_session_even_with_the_same_secret(setting: Setting) -> None:
-    token = sign_identity(Identity("user:u1", "acme", frozenset({"admin"})), SECRET, setting.clock)
+    token = sign_identity(
+        Identity("user:u1", "acme", frozenset({"admin"})), SECRET, setting.clock, audience="airis-session"
+    )
     with pytest.raises(Unauthenticated):
         setting.sessions.read(token)
 
@@ -147,27 +165,28 @@ def test_a_changed_token_is_refused(position: int, change: int) -> None:
     assert session == setting.start()
 
 
-async def test_a_revoked_session_is_known_for_as_long_as_a_token_of_it_could_live(setting: Setting) -> None:
+def test_a_session_is_of_its_user_until_something_about_the_user_ends_it(setting: Setting) -> None:
     session = setting.start()
-    assert not await setting.sessions.is_revoked(session)
-    await setting.sessions.revoke(session)
-    setting.clock.move(LIFETIME_SECONDS)
-    assert await setting.sessions.is_revoked(session)
+    assert session.is_of(replace(ADA, roles=frozenset(), password_hash="other", version=9))
+    for changed in ({"session_epoch": 4}, {"disabled": True}, {"tenant": "globex"}, {"id": "u2"}):
+        assert not session.is_of(replace(ADA, **changed))
 
 
-async def test_without_redis_nobody_claims_to_know(setting: Setting) -> None:
-    setting.redis.down = True
-    with pytest.raises(CacheUnavailable):
-        await setting.sessions.is_revoked(setting.start())
-    with pytest.raises(SessionNotRevoked) as raised:
-        await setting.sessions.revoke(setting.start())
-    assert raised.value.retry_after == 5
+def test_an_ended_session_is_remembered_for_as_long_as_a_token_of_it_could_live(setting: Setting) -> None:
+    session = setting.start()
+    # Renewed in the moment that it was ended, by a gateway whose clock is a little ahead.
+    assert session.forget_at >= setting.sessions.renewed(session, roles=session.roles).expires + LIFETIME_SECONDS
+    setting.clock.move(ABSOLUTE_SECONDS - 60)
+    assert setting.sessions.renewed(session, roles=session.roles).forget_at == session.signed_in + ABSOLUTE_SECONDS + 60
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites(setting: Setting) -> None:
     cookie = setting.sessions.set_cookie(setting.start(), secure=True)
     value, *attributes = cookie.split("; ")
-    assert value.startswith("airis_session=ey")
+    assert value.startswith("__Host-airis_session=ey")
     assert attributes == ["Max-Age=900", "Path=/", "HttpOnly", "SameSite=Lax", "Secure"]
-    assert "Secure" not in setting.sessions.set_cookie(setting.start(), secure=False)
+    plain = setting.sessions.set_cookie(setting.start(), secure=False)
+    assert (plain.startswith("airis_session=ey"), "Secure" in plain) == (True, False)
+    cookies = {"airis_session": "planted", "__Host-airis_session": "own"}
+    assert (session_token(cookies, secure=True), session_token(cookies, secure=False)) == ("own", "planted")
     assert delete_cookie(secure=False) == "airis_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax"

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from libs.common.settings import InvalidSettings
+from libs.common.settings import ControlSettings, InvalidSettings
 from services.api_gateway.settings import GatewaySettings, Settings
 
 
@@ -52,6 +52,19 @@ def test_secrets_have_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidSettings, match="AIRIS_SESSION_SECRET"):
         Settings.from_environment()
     monkeypatch.setenv("AIRIS_SESSION_SECRET", "s" * 32)
+    with pytest.raises(InvalidSettings, match="AIRIS_KEYS_SECRET"):
+        Settings.from_environment()
+    monkeypatch.setenv("AIRIS_KEYS_SECRET", "k" * 32)
     settings = Settings.from_environment()
     assert "iiii" not in repr(settings)
     assert "ssss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///", "sqlite://x", "mysql://h/d", "postgresql://", "postgresql://u:hunter2@h", ""]
+)
+def test_a_control_store_is_a_directory_or_a_postgresql(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AIRIS_CONTROL_URL", url)
+    with pytest.raises(InvalidSettings, match="AIRIS_CONTROL_URL") as raised:
+        ControlSettings()
+    assert "hunter2" not in str(raised.value)

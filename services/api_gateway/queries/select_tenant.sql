@@ -1,3 +1,0 @@
-SELECT id, name
-FROM tenants FINAL
-WHERE id = {tenant:String}
