@@ -207,7 +207,7 @@ async def test_a_client_that_leaves_takes_the_upstreams_work_with_it(begun: bool
     async with running(handler) as test:
         key = await test.gateway.add_key("acme")
         reader, writer = await asyncio.open_connection("127.0.0.1", int(test.url.rsplit(":", 1)[1]))
-        writer.write(f"GET /api/v1/logs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+        writer.write(f"GET /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
         await until(lambda: len(test.peer.seen) == 1)
         if begun:
             await reader.readuntil(b"first")
@@ -223,7 +223,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_not_answered_fo
 
     async with running(handler) as test:
         _, writer = await asyncio.open_connection("127.0.0.1", int(test.url.rsplit(":", 1)[1]))
-        writer.write(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        writer.write(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
         await until(lambda: test.peer.received == [b"half"])
         writer.close()
         await until(lambda: test.peer.left == 1)
@@ -310,7 +310,7 @@ async def test_paths_and_queries_arrive_byte_for_byte() -> None:
     async with running(handler) as test:
         for target in targets:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(test.url.rsplit(":", 1)[1]))
-            writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert (await reader.read()).startswith(b"HTTP/1.1 200")
             writer.close()
         arrived = [seen["raw_path"] + (b"?" + seen["query"] if seen["query"] else b"") for seen in test.peer.seen]
@@ -343,7 +343,7 @@ async def test_requests_with_two_meanings_have_one_here_and_there(head: bytes, b
 
     async with running(handler) as test:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(test.url.rsplit(":", 1)[1]))
-        writer.write(b"POST /v1/traces HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n" + body)
+        writer.write(b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n" + body)
         status = (await reader.readline()).split()[1]
         writer.close()
         if status == b"200":
