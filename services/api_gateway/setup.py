@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from libs.common.auth.key_ring import KeyRing
 from libs.common.bus import ensure_topics, load_declarations
 from libs.common.clickhouse import open_clickhouse
 from libs.common.clickhouse.migrations import MigrationFailed, MigrationRefused, migrate
@@ -25,6 +26,7 @@ from libs.common.settings import (
 from libs.common.structured_logging import configure_logging
 from services.api_gateway.bootstrap import InvalidBootstrap, bootstrap
 from services.api_gateway.legacy_import import import_from_clickhouse
+from services.api_gateway.repository import ControlPlane
 
 MIGRATIONS = Path(__file__).parents[2] / "schema" / "clickhouse" / "migrations"
 
@@ -38,6 +40,8 @@ class SetupSettings(SettingsGroup):
     admin_email: str
     admin_password: SecretStr
     api_key: SecretStr
+    # Where receivers on this machine look for keys when they start (AIRIS_KEYS_SNAPSHOT): with it they need not wait for us.
+    keys_snapshot: str = ""
     # Engines that were started together with us may take a while.
     setup_patience_seconds: float = Field(default=60.0, ge=0, le=600)
 
@@ -45,7 +49,7 @@ class SetupSettings(SettingsGroup):
 async def set_up(
     setup: SetupSettings, store: ClickHouseSettings, control: ControlSettings, bus: BusSettings, clock: Clock
 ) -> None:
-    """Migrate, declare topics, take over what the version before kept, bootstrap.
+    """Migrate, declare topics, take over what the version before kept, bootstrap, hand the keys to local receivers.
 
     Raises what these raise; StoreUnavailable, ControlStoreUnavailable and BusUnavailable after the patience.
     """
@@ -69,6 +73,9 @@ async def set_up(
                     admin_password=setup.admin_password.get_secret_value(),
                     api_key=setup.api_key.get_secret_value(),
                 )
+                if setup.keys_snapshot:
+                    snapshot = Path(setup.keys_snapshot)
+                    await KeyRing(ControlPlane(control_store, clock), clock, snapshot=snapshot).refresh()
         except Unavailable as error:
             if clock.monotonic() > deadline:
                 raise
