@@ -7,6 +7,7 @@ be made and not written.
 """
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +17,13 @@ from pathlib import Path
 from embedded.clickhouse_front.engine import Engine, EngineError, Job
 from embedded.clickhouse_front.sql import quote
 from embedded.layout import ROOT
-from libs.common.clickhouse.migrations import BOOKKEEPING, fill, load_migrations
+from libs.common.clickhouse.migrations import BOOKKEEPING, fill, load_migrations, only_if
 from libs.common.settings import ClickHouseSettings
 
 SCHEMA = ROOT / "schema" / "clickhouse"
 _COMMAND = "python -m cli.declared_schema --write"
 _PLAIN = ClickHouseSettings(database="airis")
+_TWICE = ClickHouseSettings(database="twice")
 _REPLICATED = ClickHouseSettings(database="replicated", replicated=True)
 _CLUSTER = ClickHouseSettings(database="airis", cluster="main", replicated=True)
 # ON CLUSTER gives each table an id that the default path holds; without a cluster the name has to do.
@@ -31,6 +33,8 @@ _CONFIGURATION = """<clickhouse>
   <default_replica_path>/tables/{database}/{table}</default_replica_path>
 </clickhouse>
 """
+
+_RENAME = re.compile(r"^RENAME TABLE (\S+)", re.MULTILINE)
 
 Tables = Mapping[str, str]
 
@@ -69,8 +73,9 @@ def migrate(folder: Path) -> tuple[dict[str, str], list[str]]:
     with _engine() as engine:
         _apply(engine, folder, _PLAIN)
         tables = _tables(engine, _PLAIN)
-        _apply(engine, folder, _PLAIN)
-        problems = [f"a second run changes a table: {line}" for line in compare(_tables(engine, _PLAIN), tables)]
+        _apply(engine, folder, _TWICE, times=2)
+        repeated = {name: sql.replace("twice.", "airis.") for name, sql in _tables(engine, _TWICE).items()}
+        problems = [f"a second run changes a table: {line}" for line in compare(repeated, tables)]
         for statement in _statements(folder, _CLUSTER):
             # Which statements run on a cluster only a cluster can tell; that they parse, this engine can.
             engine.run(Job(f"SELECT formatQuery({quote(statement)})", "Null"))
@@ -114,16 +119,24 @@ def _engine() -> Iterator[Engine]:
             engine.close()
 
 
-def _apply(engine: Engine, folder: Path, settings: ClickHouseSettings) -> None:
-    for statement in _statements(folder, settings):
-        engine.run(Job(statement, "Null"))
+def _apply(engine: Engine, folder: Path, settings: ClickHouseSettings, *, times: int = 1) -> None:
+    """Run every file, `times` times each: what was cut off is run again before the next."""
+    for statements in _files(folder, settings):
+        for statement in statements * times:
+            condition = only_if(statement)
+            if condition is None or engine.run(Job(condition, "TSV")).data:
+                engine.run(Job(statement, "Null"))
+
+
+def _files(folder: Path, settings: ClickHouseSettings) -> Iterator[list[str]]:
+    yield [fill(statement, settings) for statement in BOOKKEEPING]
+    for migration in load_migrations(folder):
+        yield migration.render(settings)
 
 
 def _statements(folder: Path, settings: ClickHouseSettings) -> Iterator[str]:
-    for statement in BOOKKEEPING:
-        yield fill(statement, settings)
-    for migration in load_migrations(folder):
-        yield from migration.render(settings)
+    for statements in _files(folder, settings):
+        yield from statements
 
 
 def _not_replicated(engine: Engine, folder: Path) -> list[str]:
@@ -132,6 +145,9 @@ def _not_replicated(engine: Engine, folder: Path) -> list[str]:
             # The only statements that say what a table's engine is, and may run here.
             if statement.startswith("CREATE"):
                 engine.run(Job(statement, "Null"))
+            elif renamed := _RENAME.search(statement):
+                # Its path in ZooKeeper is the name here, and the next table of that name wants it.
+                engine.run(Job(f"DROP TABLE IF EXISTS {renamed[1]} SYNC", "Null"))
         return _lines(
             engine,
             "SELECT name FROM system.tables WHERE database = 'replicated'"

@@ -68,9 +68,10 @@ def span(row: Row, trace_id: str) -> dict[str, Any]:
         "kind": named(KINDS, row["span_kind"]),
         "service": row["span_service"],
         "start_time_unix_nano": u64(row["started"]),
-        # Kept as a difference modulo 2^64, which is how it comes back.
-        "end_time_unix_nano": u64((row["started"] + row["duration"]) % 2**64),
-        "duration_nano": u64(row["duration"]),
+        "end_time_unix_nano": u64(row["ended"]),
+        # Exactly, which may be more than 64 bits hold.
+        "duration_nano": str(row["ended"] - row["started"]),
+        "duration_fault": row["fault"],
         "attributes": attributes(row["others"], row["strings"], row["ints"], row["doubles"]),
         "dropped_attributes_count": row["dropped_attributes"],
         "events": [_event(event) for event in row["event_rows"]],

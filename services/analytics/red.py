@@ -1,8 +1,7 @@
 """Rate, errors and duration of services and operations."""
 
 import asyncio
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from services.analytics.otlp_rows import KINDS, named
@@ -15,7 +14,7 @@ LONGEST_BY_MINUTE = 24 * HOUR
 OVERVIEW_POINTS = 60
 DETAIL_POINTS = 180
 MAX_OPERATIONS = 1000
-_P50, _P95, _P99 = 0, 2, 3  # places in the store's (0.5, 0.9, 0.95, 0.99)
+_P50, _P95, _P99 = 0, 2, 3  # places in the store's (0.5, 0.9, 0.95, 0.99); empty where no duration could be measured
 
 
 async def services(repository: TelemetryRepository, tenant: str, span: TimeRange) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def _step(span: TimeRange, points: int) -> int:
 
 
 def _totals(rows: Iterable[Mapping[str, Any]], span: TimeRange) -> dict[str, Any]:
-    nothing = {"requests": 0, "errors": 0, "quantiles": [math.nan] * 4}
+    nothing: dict[str, Any] = {"requests": 0, "errors": 0, "quantiles": ()}
     return _numbers(next((row for row in rows if row["is_total"]), nothing), span)
 
 
@@ -65,9 +64,9 @@ def _numbers(row: Mapping[str, Any], span: TimeRange) -> dict[str, Any]:
         "error_count": errors,
         "request_rate": requests / span.seconds,
         "error_rate": errors / requests if requests else 0.0,
-        "p50_nano": _nanoseconds(row["quantiles"][_P50]),
-        "p95_nano": _nanoseconds(row["quantiles"][_P95]),
-        "p99_nano": _nanoseconds(row["quantiles"][_P99]),
+        "p50_nano": _nanoseconds(row["quantiles"], _P50),
+        "p95_nano": _nanoseconds(row["quantiles"], _P95),
+        "p99_nano": _nanoseconds(row["quantiles"], _P99),
     }
 
 
@@ -84,11 +83,11 @@ def _series(
         "request_count": [row["requests"] if row else 0 for row in found],
         "error_count": [row["errors"] if row else 0 for row in found],
         **{
-            name: [_nanoseconds(row["quantiles"][places[name]]) if row else None for row in found]
+            name: [_nanoseconds(row["quantiles"], places[name]) if row else None for row in found]
             for name in percentiles
         },
     }
 
 
-def _nanoseconds(value: float) -> str | None:
-    return str(round(value)) if math.isfinite(value) else None
+def _nanoseconds(quantiles: Sequence[float], place: int) -> str | None:
+    return str(round(quantiles[place])) if quantiles else None

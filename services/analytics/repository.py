@@ -11,13 +11,16 @@ from typing import Any
 from libs.common.clickhouse import ClickHouse, Statement, load_statements
 from libs.common.query import Condition, Query, ResourceScope, Signal, compile_query, fallback_keys
 from services.analytics.cursors import LogCursor, PointCursor, TraceCursor
-from services.analytics.time_range import TimeRange, buckets
+from services.analytics.time_range import SECOND, TimeRange, buckets
 
 Rows = list[dict[str, Any]]
 Spells = list[tuple[int, int]]
 
+# A fingerprint is a hash of what it stands for, so what was read once stays right.
+_KNOWN_RESOURCES = 4096
 _CONDITION = "true /* condition */"
 _SERVICE = "true /* service */"
+_NO_MAPS: Mapping[str, Any] = {"resource_strings": [], "resource_others": []}
 _TABLES: Mapping[Signal, str] = {Signal.TRACES: "spans", Signal.LOGS: "logs", Signal.METRICS: "metric_points"}
 # Columns that autocompletion may list. Ids, durations and texts have too many values to choose from.
 FIELD_COLUMNS: Mapping[Signal, Mapping[str, str]] = {
@@ -35,7 +38,7 @@ FIELD_COLUMNS: Mapping[Signal, Mapping[str, str]] = {
     Signal.LOGS: {
         "service": "service",
         "service.name": "service",
-        "severity": "severity_number",
+        "severity": "severity",
         "severity_text": "severity_text",
         "event.name": "event_name",
         "scope.name": "scope_name",
@@ -58,6 +61,7 @@ class TelemetryRepository:
         self._timeout = timeout
         self._statements = load_statements("services.analytics")
         self._resources = self._statements["resource_scope"].sql
+        self._resource_maps: dict[tuple[str, int], Mapping[str, Any]] = {}
 
     async def condition(self, tenant: str, query: Query | None, signal: Signal, span: TimeRange) -> Condition:
         """The query as a condition on the signal's table; `span` is the whole range of the search. Raises InvalidQuery."""
@@ -121,7 +125,8 @@ class TelemetryRepository:
     async def trace_spans(self, tenant: str, spells: Spells, trace_id: str, limit: int) -> Rows:
         """Every field of up to `limit` spans, earliest first."""
         values = {"tenant": tenant, **_seconds(spells), **_buckets(spells), "trace_id": trace_id, "limit": limit}
-        return await self._run("trace_spans", values)
+        span = TimeRange(values["first_second"] * SECOND, values["last_second"] * SECOND)
+        return await self._with_resources(tenant, span, await self._run("trace_spans", values))
 
     async def span_durations(
         self, tenant: str, condition: Condition, span: TimeRange, step: int, bounds: Sequence[int]
@@ -153,7 +158,8 @@ class TelemetryRepository:
                     "k_digest": start.digest,
                 },
             )
-        return await self._run("log_rows", {**values, "offset": start.seen if start else 0}, condition)
+        rows = await self._run("log_rows", {**values, "offset": start.seen if start else 0}, condition)
+        return await self._with_resources(tenant, TimeRange(chosen[0], chosen[-1]), rows)
 
     async def log_histogram(self, tenant: str, condition: Condition, span: TimeRange, step: int) -> Rows:
         """`step` (index since 1970), `level` (0 unset, 1 trace ... 6 fatal), `record_count`."""
@@ -183,7 +189,12 @@ class TelemetryRepository:
             return []
         last = keys[-1]
         ends = {"last_service": last["owner"], "last_series": last["series_id"], "last_time": last["filed"]}
-        return await self._run("metric_points", {**values, **ends}, condition)
+        rows = await self._run("metric_points", {**values, **ends}, condition)
+        ids = sorted({row["series_id"] for row in rows})
+        shared = await self._run("metric_series", {**_window(tenant, span), "name": name, "series": ids}) if ids else []
+        by_series = {row["series_id"]: row for row in shared}
+        # A series is stored before its points are.
+        return [{**row, **by_series[row["series_id"]]} for row in rows]
 
     async def attribute_keys(
         self, tenant: str, signal: Signal, span: TimeRange, records: int, limit: int
@@ -215,8 +226,23 @@ class TelemetryRepository:
 
     async def field_values(self, tenant: str, signal: Signal, span: TimeRange, column: str, limit: int) -> Rows:
         """`value` as text, `record_count`; `column` is one of FIELD_COLUMNS."""
-        values = {**_window(tenant, span), "table": _TABLES[signal], "column": column, "limit": limit}
-        return await self._run("field_values", values)
+        values = {**_window(tenant, span), "column": column, "limit": limit}
+        if signal is Signal.METRICS:
+            return await self._run("point_field_values", values)
+        return await self._run("field_values", {**values, "table": _TABLES[signal]})
+
+    async def _with_resources(self, tenant: str, span: TimeRange, rows: Rows) -> Rows:
+        """The rows with `resource_strings` and `resource_others` of their `resource`; `span` holds the times they are filed under."""
+        wanted = {row["resource"] for row in rows}
+        missing = [one for one in wanted if (tenant, one) not in self._resource_maps]
+        if missing:
+            values = {**_window(tenant, span), "fingerprints": missing}
+            found = {(tenant, row["resource"]): row for row in await self._run("resource_maps", values)}
+            self._resource_maps |= found
+        maps = {one: self._resource_maps.get((tenant, one), _NO_MAPS) for one in wanted}
+        while len(self._resource_maps) > _KNOWN_RESOURCES:
+            del self._resource_maps[next(iter(self._resource_maps))]
+        return [{**row, **maps[row["resource"]]} for row in rows]
 
     async def _run(
         self,

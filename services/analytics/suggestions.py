@@ -97,7 +97,7 @@ def _field_counts(rows: Iterable[Mapping[str, Any]], column: str) -> Iterable[tu
             text = str(named(STATUSES, int(text))).lower()
         elif column == "kind":
             text = str(named(KINDS, int(text))).lower()
-        elif column == "severity_number":
+        elif column == "severity":
             number = int(text)
             text = SEVERITIES[(number - 1) // 4] if 1 <= number <= 24 else "unset" if number == 0 else text
         if text:

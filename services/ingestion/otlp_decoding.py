@@ -126,6 +126,8 @@ FORMS: dict[str, Callable[[str], str]] = {
         x, "a.value.value NOT IN ('string_value', 'int_value', 'double_value')", _other("a.value", numbers=False)
     ),
     "NON_STRINGS": lambda x: _map(x, "a.value.value != 'string_value'", _other("a.value", numbers=True)),
+    # Whatever order attributes came in, this is one; so are fingerprints and series made from it.
+    "SORTED": "arraySort(CAST({0}, 'Array(Tuple(String, String))'))".format,
     "BODY": lambda x: f"if({x}.value = 'string_value', 's', {_other(x, numbers=True)})",
     "VALUE_TYPE": _VALUE_TYPE.format,
     "NUMBER_POINTS": lambda x: _points(

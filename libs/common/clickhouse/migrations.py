@@ -1,11 +1,12 @@
 """Bring a database to the schema of this release: numbered SQL files, forward only.
 
 Files are `NNNN_<what>.sql`. A statement ends at a line that ends with `;`; lines that start with `--` are comments.
-Placeholders: `${DATABASE}`, `${ON_CLUSTER}` (empty, or `ON CLUSTER 'c'`) and `${REPLICATED}` (empty or `Replicated`,
-as in `ENGINE = ${REPLICATED}MergeTree`).
+Placeholders: `${DATABASE}`, `${ON_CLUSTER}` (empty, or `ON CLUSTER 'c'`), `${REPLICATED}` (empty or `Replicated`, as in
+`ENGINE = ${REPLICATED}MergeTree`) and `${DEDUPLICATION}` (the settings by which a table drops a repeated token).
 
 A migration is recorded after its last statement. Each statement must be idempotent (IF NOT EXISTS), so that one that
-was cut off half way, or is run by two runners at once, is simply run again.
+was cut off half way, or is run by two runners at once, is simply run again. One that cannot be, such as RENAME, has the line
+`-- Only if: SELECT ...` directly above it and is skipped where that query gives no row.
 """
 
 import hashlib
@@ -31,8 +32,11 @@ BOOKKEEPING = (
 )
 # Adding a column on every replica waits for the slowest one.
 _STATEMENT_SECONDS = 300.0
+# Inserts whose tokens a table remembers. Replicated tables have their own default.
+DEDUPLICATION_WINDOW = 10_000
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _PLACEHOLDER = re.compile(r"\$\{(\w*)\}?")
+_ONLY_IF = "-- Only if: "
 
 
 class MigrationRefused(Exception):
@@ -82,7 +86,7 @@ def split(text: str) -> list[str]:
     statements: list[str] = []
     lines: list[str] = []
     for line in text.splitlines():
-        if line.lstrip().startswith("--"):
+        if line.lstrip().startswith("--") and not (line.startswith(_ONLY_IF) and not any(lines)):
             continue
         ended = line.rstrip().endswith(";")
         lines.append(line.rstrip().removesuffix(";") if ended else line)
@@ -96,12 +100,19 @@ def split(text: str) -> list[str]:
     return statements
 
 
+def only_if(statement: str) -> str | None:
+    """The query on whose answer the statement depends; it runs where there is a row."""
+    first = statement.partition("\n")[0]
+    return first.removeprefix(_ONLY_IF) if first.startswith(_ONLY_IF) else None
+
+
 def fill(statement: str, settings: ClickHouseSettings, *, source: str = "statement") -> str:
     """The statement with its placeholders filled. Raises MigrationRefused for one that is not known."""
     values = {
         "DATABASE": settings.database,
         "ON_CLUSTER": f"ON CLUSTER '{settings.cluster}'" if settings.cluster else "",
         "REPLICATED": "Replicated" if settings.replicated else "",
+        "DEDUPLICATION": f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
     }
 
     def value(match: re.Match[str]) -> str:
@@ -174,7 +185,10 @@ async def migrate(
         await _ensure_table(clickhouse)
     for migration, statements in rendered:
         for statement in statements:
+            condition = only_if(statement)
             try:
+                if condition is not None and not await clickhouse.query(condition):
+                    continue
                 await clickhouse.command(statement, timeout=_STATEMENT_SECONDS)
             except StoreRejected as error:
                 raise MigrationFailed(f"{migration}: {error.reason}\nin:\n{statement}") from error

@@ -226,7 +226,7 @@ TRACE_FIELDS: Mapping[str, Field] = {
 }
 LOG_FIELDS: Mapping[str, Field] = {
     **_COMMON,
-    "severity": SeverityField("severity_number"),
+    "severity": SeverityField("severity"),
     "severity_text": TextField("severity_text"),
     "body": BodyField("body", "body_other"),
     "trace_id": IdField("trace_id", 32),

@@ -1,6 +1,7 @@
 CREATE TABLE airis.logs
 (
     `tenant` LowCardinality(String),
+    `retention_days` UInt16 CODEC(ZSTD(1)),
     `time` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `time_shift` Int64 DEFAULT 0 CODEC(ZSTD(1)),
     `observed_time_unix_nano` UInt64 CODEC(Delta(8), ZSTD(1)),
@@ -9,6 +10,7 @@ CREATE TABLE airis.logs
     `flags` UInt32 CODEC(ZSTD(1)),
     `severity_number` Int32 CODEC(ZSTD(1)),
     `severity_text` LowCardinality(String),
+    `severity` Int32 CODEC(ZSTD(1)),
     `service` LowCardinality(String),
     `event_name` LowCardinality(String),
     `body` String CODEC(ZSTD(1)),
@@ -19,8 +21,9 @@ CREATE TABLE airis.logs
     `attributes_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     `dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
     `resource_fingerprint` UInt64 CODEC(ZSTD(1)),
-    `resource_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `resource_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `environment` LowCardinality(String),
+    `service_namespace` LowCardinality(String),
+    `service_version` LowCardinality(String),
     `resource_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
     `resource_entity_refs` Array(String) CODEC(ZSTD(1)),
     `resource_schema_url` LowCardinality(String),
@@ -35,10 +38,17 @@ CREATE TABLE airis.logs
     `received_at` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `time_unix_nano` UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4,
+    INDEX body_ngrams lowerUTF8(normalizeUTF8NFC(body)) TYPE ngrambf_v1(4, 32768, 3, 0) GRANULARITY 1,
+    INDEX string_keys_bloom mapKeys(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX string_values_bloom mapValues(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX int_keys_bloom mapKeys(attributes_int) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX int_values_bloom mapValues(attributes_int) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX double_keys_bloom mapKeys(attributes_double) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX other_keys_bloom mapKeys(attributes_other) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
-PARTITION BY toDate(time)
-ORDER BY (tenant, toStartOfFiveMinutes(time), service, resource_fingerprint, severity_number, time)
-TTL toDateTime(time) + toIntervalDay(32)
+PARTITION BY (retention_days, toDate(time))
+ORDER BY (tenant, toStartOfFiveMinutes(time), service, resource_fingerprint, severity, time)
+TTL toDateTime(time) + toIntervalDay(if(retention_days = 0, 32, retention_days))
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192

@@ -1,23 +1,16 @@
 CREATE TABLE airis.metric_points
 (
     `tenant` LowCardinality(String),
+    `retention_days` UInt16 CODEC(ZSTD(1)),
     `time` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `time_shift` Int64 DEFAULT 0 CODEC(ZSTD(1)),
     `start_time_unix_nano` UInt64 CODEC(Delta(8), ZSTD(1)),
     `service` LowCardinality(String),
     `name` LowCardinality(String),
-    `description` LowCardinality(String),
-    `unit` LowCardinality(String),
-    `metadata_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `metadata_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `type` Enum8('gauge' = 1, 'sum' = 2, 'histogram' = 3, 'exponential_histogram' = 4, 'summary' = 5),
-    `temporality` Int32 CODEC(ZSTD(1)),
-    `monotonic` Bool CODEC(ZSTD(1)),
+    `type` Enum8('gauge' = 1, 'sum' = 2, 'histogram' = 3, 'exponential_histogram' = 4, 'summary' = 5) CODEC(ZSTD(1)),
     `series` UInt64 CODEC(ZSTD(1)),
-    `attributes_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `attributes_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     `flags` UInt32 CODEC(ZSTD(1)),
-    `value_type` Enum8('none' = 0, 'double' = 1, 'int' = 2),
+    `value_type` Enum8('none' = 0, 'double' = 1, 'int' = 2) CODEC(ZSTD(1)),
     `value_double` Float64 CODEC(ZSTD(1)),
     `value_int` Int64 CODEC(T64, ZSTD(1)),
     `count` UInt64 CODEC(T64, ZSTD(1)),
@@ -45,18 +38,6 @@ CREATE TABLE airis.metric_points
         value_int Int64,
         attributes_string Map(LowCardinality(String), String),
         attributes_other Map(LowCardinality(String), String))) CODEC(ZSTD(1)),
-    `resource_fingerprint` UInt64 CODEC(ZSTD(1)),
-    `resource_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `resource_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `resource_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
-    `resource_entity_refs` Array(String) CODEC(ZSTD(1)),
-    `resource_schema_url` LowCardinality(String),
-    `scope_name` LowCardinality(String),
-    `scope_version` LowCardinality(String),
-    `scope_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `scope_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `scope_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
-    `scope_schema_url` LowCardinality(String),
     `bus_partition` UInt32 CODEC(ZSTD(1)),
     `bus_offset` UInt64 CODEC(ZSTD(1)),
     `received_at` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
@@ -64,7 +45,7 @@ CREATE TABLE airis.metric_points
     INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
 )
 ENGINE = MergeTree
-PARTITION BY toDate(time)
+PARTITION BY (retention_days, toDate(time))
 ORDER BY (tenant, toStartOfHour(time), name, service, series, time)
-TTL toDateTime(time) + toIntervalDay(32)
+TTL toDateTime(time) + toIntervalDay(if(retention_days = 0, 32, retention_days))
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192

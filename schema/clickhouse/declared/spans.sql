@@ -1,6 +1,7 @@
 CREATE TABLE airis.spans
 (
     `tenant` LowCardinality(String),
+    `retention_days` UInt16 CODEC(ZSTD(1)),
     `time` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `time_shift` Int64 DEFAULT 0 CODEC(ZSTD(1)),
     `trace_id` String CODEC(ZSTD(1)),
@@ -12,6 +13,9 @@ CREATE TABLE airis.spans
     `name` LowCardinality(String),
     `kind` Int32 CODEC(ZSTD(1)),
     `duration_nano` Int64 CODEC(T64, ZSTD(1)),
+    `end_shift` Int64 DEFAULT 0 CODEC(ZSTD(1)),
+    `duration_fault` Enum8('none' = 0, 'start_unset' = 1, 'end_before_start' = 2, 'too_long' = 3) CODEC(ZSTD(1)),
+    `sample_weight` UInt32 DEFAULT 1 CODEC(ZSTD(1)),
     `status_code` Int32 CODEC(ZSTD(1)),
     `status_message` String CODEC(ZSTD(1)),
     `attributes_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
@@ -36,8 +40,9 @@ CREATE TABLE airis.spans
         flags UInt32)) CODEC(ZSTD(1)),
     `dropped_links_count` UInt32 CODEC(ZSTD(1)),
     `resource_fingerprint` UInt64 CODEC(ZSTD(1)),
-    `resource_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    `resource_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `environment` LowCardinality(String),
+    `service_namespace` LowCardinality(String),
+    `service_version` LowCardinality(String),
     `resource_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
     `resource_entity_refs` Array(String) CODEC(ZSTD(1)),
     `resource_schema_url` LowCardinality(String),
@@ -51,13 +56,20 @@ CREATE TABLE airis.spans
     `bus_offset` UInt64 CODEC(ZSTD(1)),
     `received_at` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
     `start_time_unix_nano` UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
+    `end_time_unix_nano` UInt64 ALIAS reinterpretAsUInt64(((toUnixTimestamp64Nano(time) + time_shift) + duration_nano) + end_shift),
     `is_entry` Bool ALIAS (kind IN (2, 5)) OR (parent_span_id = ''),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX duration_minmax duration_nano TYPE minmax GRANULARITY 1,
-    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4,
+    INDEX string_keys_bloom mapKeys(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX string_values_bloom mapValues(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX int_keys_bloom mapKeys(attributes_int) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX int_values_bloom mapValues(attributes_int) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX double_keys_bloom mapKeys(attributes_double) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX other_keys_bloom mapKeys(attributes_other) TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = MergeTree
-PARTITION BY toDate(time)
+PARTITION BY (retention_days, toDate(time))
 ORDER BY (tenant, toStartOfFiveMinutes(time), service, resource_fingerprint, name, time)
-TTL toDateTime(time) + toIntervalDay(32)
+TTL toDateTime(time) + toIntervalDay(if(retention_days = 0, 32, retention_days))
 SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192

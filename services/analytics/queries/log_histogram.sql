@@ -1,7 +1,7 @@
 -- Matching records by step of time and severity level (1 trace ... 6 fatal, 0 none).
 SELECT
     intDiv(toUnixTimestamp64Nano(time), {step:Int64} * 1000000000) AS step,
-    if(severity_number BETWEEN 1 AND 24, intDiv(severity_number + 3, 4), 0) AS level,
+    if(severity BETWEEN 1 AND 24, intDiv(severity + 3, 4), 0) AS level,
     count() AS record_count
 FROM logs
 WHERE tenant = {tenant:String}

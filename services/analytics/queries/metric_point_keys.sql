@@ -6,6 +6,11 @@ WHERE tenant = {tenant:String} AND name = {name:String}
     AND toStartOfHour(time) BETWEEN toStartOfHour(fromUnixTimestamp64Nano({from:Int64}, 'UTC'))
         AND toStartOfHour(fromUnixTimestamp64Nano({to:Int64}, 'UTC'))
     AND (service, series, time) >= ({after_service:String}, {after_series:UInt64}, fromUnixTimestamp64Nano({after_time:Int64}, 'UTC'))
-    AND true /* condition */
+    AND series IN (
+        SELECT series
+        FROM metric_series
+        WHERE tenant = {tenant:String} AND name = {name:String}
+            AND day >= toDate(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND day <= toDate(fromUnixTimestamp64Nano({to:Int64}, 'UTC'))
+            AND true /* condition */)
 ORDER BY service, series, time
 LIMIT {limit:UInt32} OFFSET {offset:UInt64}

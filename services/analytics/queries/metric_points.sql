@@ -1,21 +1,13 @@
--- Every field of the points between two keys. Points of one series at one time are told apart as log records are.
+-- Every field of the points between two keys; what they share is in metric_series. Points of one series at one time are told apart as log records are.
 WITH cityHash64((
-    time_shift, start_time_unix_nano, description, unit, type, temporality, monotonic, flags, value_type, value_double, value_int, count,
-    sum, min, max, bucket_counts, explicit_bounds, scale, zero_count, zero_threshold, positive_offset, positive_bucket_counts,
-    negative_offset, negative_bucket_counts, toString(quantile_values), toString(exemplars), scope_schema_url, resource_schema_url, resource_entity_refs)) AS digest
+    time_shift, start_time_unix_nano, flags, value_type, value_double, value_int, count, sum, min, max, bucket_counts, explicit_bounds,
+    scale, zero_count, zero_threshold, positive_offset, positive_bucket_counts, negative_offset, negative_bucket_counts,
+    toString(quantile_values), toString(exemplars))) AS digest
 SELECT
     toString(service) AS owner,
     series AS series_id,
     toUnixTimestamp64Nano(time) AS filed,
-    description AS about,
-    unit AS unit_name,
-    CAST(metadata_string, 'Array(Tuple(String, String))') AS metadata_strings,
-    arrayMap(a -> (a.1, hex(a.2)), CAST(metadata_other, 'Array(Tuple(String, String))')) AS metadata_others,
     type AS kind,
-    temporality AS aggregation,
-    monotonic AS is_monotonic,
-    CAST(attributes_string, 'Array(Tuple(String, String))') AS strings,
-    arrayMap(a -> (a.1, hex(a.2)), CAST(attributes_other, 'Array(Tuple(String, String))')) AS others,
     start_time_unix_nano AS started,
     time_unix_nano AS sent,
     flags AS point_flags,
@@ -41,18 +33,7 @@ SELECT
             e.time_unix_nano, lower(hex(e.trace_id)), lower(hex(e.span_id)), toString(e.value_type), e.value_double, e.value_int,
             CAST(e.attributes_string, 'Array(Tuple(String, String))'),
             arrayMap(a -> (a.1, hex(a.2)), CAST(e.attributes_other, 'Array(Tuple(String, String))'))),
-        metric_points.exemplars) AS exemplar_rows,
-    CAST(resource_string, 'Array(Tuple(String, String))') AS resource_strings,
-    arrayMap(a -> (a.1, hex(a.2)), CAST(resource_other, 'Array(Tuple(String, String))')) AS resource_others,
-    resource_dropped_attributes_count AS resource_dropped,
-    arrayMap(e -> hex(e), resource_entity_refs) AS resource_entities,
-    resource_schema_url AS resource_schema,
-    scope_name AS scope,
-    scope_version AS version,
-    CAST(scope_string, 'Array(Tuple(String, String))') AS scope_strings,
-    arrayMap(a -> (a.1, hex(a.2)), CAST(scope_other, 'Array(Tuple(String, String))')) AS scope_others,
-    scope_dropped_attributes_count AS scope_dropped,
-    scope_schema_url AS scope_schema
+        metric_points.exemplars) AS exemplar_rows
 FROM metric_points
 WHERE tenant = {tenant:String} AND name = {name:String}
     AND time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({to:Int64}, 'UTC')
@@ -60,6 +41,11 @@ WHERE tenant = {tenant:String} AND name = {name:String}
         AND toStartOfHour(fromUnixTimestamp64Nano({to:Int64}, 'UTC'))
     AND (service, series, time) >= ({after_service:String}, {after_series:UInt64}, fromUnixTimestamp64Nano({after_time:Int64}, 'UTC'))
     AND (service, series, time) <= ({last_service:String}, {last_series:UInt64}, fromUnixTimestamp64Nano({last_time:Int64}, 'UTC'))
-    AND true /* condition */
+    AND series IN (
+        SELECT series
+        FROM metric_series
+        WHERE tenant = {tenant:String} AND name = {name:String}
+            AND day >= toDate(fromUnixTimestamp64Nano({from:Int64}, 'UTC')) AND day <= toDate(fromUnixTimestamp64Nano({to:Int64}, 'UTC'))
+            AND true /* condition */)
 ORDER BY service, series, time, bus_partition, bus_offset, digest
 LIMIT {limit:UInt32} OFFSET {offset:UInt64}

@@ -1,6 +1,6 @@
 -- The same numbers per operation and kind, over all spans. The busiest come first; names with ids in them can be many.
 WITH measured AS (
-    SELECT operation, kind, toInt64(toUnixTimestamp(time)) AS moment, request_count, error_count, duration_quantiles
+    SELECT operation, kind, toInt64(toUnixTimestamp(time)) AS moment, request_count, error_count, duration_min_nano, duration_max_nano, duration_buckets
     FROM red_1h
     WHERE tenant = {tenant:String}
         AND time >= toDateTime({hours_from:Int64}, 'UTC') AND time < toDateTime({hours_to:Int64}, 'UTC')
@@ -8,7 +8,7 @@ WITH measured AS (
             AND toStartOfDay(toDateTime({hours_to:Int64}, 'UTC'))
         AND true /* service */
     UNION ALL
-    SELECT operation, kind, toInt64(toUnixTimestamp(time)) AS moment, request_count, error_count, duration_quantiles
+    SELECT operation, kind, toInt64(toUnixTimestamp(time)) AS moment, request_count, error_count, duration_min_nano, duration_max_nano, duration_buckets
     FROM red_1m
     WHERE tenant = {tenant:String}
         AND time >= toDateTime({minutes_from:Int64}, 'UTC') AND time < toDateTime({minutes_to:Int64}, 'UTC')
@@ -21,9 +21,13 @@ WITH measured AS (
         name AS operation,
         kind,
         toInt64(toUnixTimestamp(toStartOfMinute(time))) AS moment,
-        count() AS request_count,
-        countIf(status_code = 2) AS error_count,
-        quantilesTDigestState(0.5, 0.9, 0.95, 0.99)(greatest(duration_nano, 0)) AS duration_quantiles
+        sum(toUInt64(sample_weight)) AS request_count,
+        sumIf(toUInt64(sample_weight), status_code = 2) AS error_count,
+        min(if(duration_fault = 'none', duration_nano, 9223372036854775807)) AS duration_min_nano,
+        max(if(duration_fault = 'none', duration_nano, -1)) AS duration_max_nano,
+        sumMapIf(
+            map(if(duration_nano > 0, toInt16(ceil(log2(duration_nano) * 64) - 1), -32768)::Int16, toUInt64(sample_weight)),
+            duration_fault = 'none') AS duration_buckets
     FROM spans
     WHERE tenant = {tenant:String}
         AND time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({to:Int64}, 'UTC')
@@ -40,10 +44,26 @@ WITH measured AS (
 SELECT
     operation,
     kind,
-    sum(request_count) AS requests,
-    sum(error_count) AS errors,
-    quantilesTDigestMerge(0.5, 0.9, 0.95, 0.99)(duration_quantiles) AS quantiles
-FROM measured
-GROUP BY operation, kind
+    requests,
+    errors,
+    arrayMap(
+        key -> if(key = -32768, 0, least(greatest(exp2(key / 64) * (2 - 2 / (1 + exp2(1 / 64))), shortest), longest)),
+        arrayMap(
+            level -> mapKeys(buckets)[arrayFirstIndex(reached -> reached >= level * total, arrayCumSum(mapValues(buckets)))],
+            if(total = 0, []::Array(Float64), [0.5, 0.9, 0.95, 0.99]))) AS quantiles
+FROM (
+    SELECT
+        operation,
+        kind,
+        sum(request_count) AS requests,
+        sum(error_count) AS errors,
+        toFloat64(min(duration_min_nano)) AS shortest,
+        toFloat64(max(duration_max_nano)) AS longest,
+        sumMap(duration_buckets) AS buckets,
+        arraySum(mapValues(buckets)) AS total
+    FROM measured
+    GROUP BY operation, kind
+    ORDER BY requests DESC, operation, kind
+    LIMIT {limit:UInt32}
+)
 ORDER BY requests DESC, operation, kind
-LIMIT {limit:UInt32}

@@ -1,5 +1,5 @@
 -- Every field of a trace's spans, earliest first. Maps come as arrays of pairs, because a key sent twice is two pairs, and
--- bytes as hex. Names differ from the columns', so that no condition can mean the one and get the other.
+-- bytes as hex; a resource's maps are in `resources`, by its fingerprint. Names differ from the columns', so that no condition can mean the one and get the other.
 SELECT
     lower(hex(span_id)) AS span,
     lower(hex(parent_span_id)) AS parent,
@@ -9,7 +9,8 @@ SELECT
     kind AS span_kind,
     service AS span_service,
     start_time_unix_nano AS started,
-    duration_nano AS duration,
+    end_time_unix_nano AS ended,
+    duration_fault AS fault,
     status_code AS status,
     status_message AS message,
     CAST(attributes_string, 'Array(Tuple(String, String))') AS strings,
@@ -30,8 +31,7 @@ SELECT
             l.flags),
         spans.links) AS link_rows,
     dropped_links_count AS dropped_links,
-    CAST(resource_string, 'Array(Tuple(String, String))') AS resource_strings,
-    arrayMap(a -> (a.1, hex(a.2)), CAST(resource_other, 'Array(Tuple(String, String))')) AS resource_others,
+    resource_fingerprint AS resource,
     resource_dropped_attributes_count AS resource_dropped,
     arrayMap(e -> hex(e), resource_entity_refs) AS resource_entities,
     resource_schema_url AS resource_schema,

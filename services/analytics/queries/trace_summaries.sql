@@ -4,7 +4,7 @@ WITH members AS (
     SELECT
         trace_id, span_id, parent_span_id, service, name, status_code,
         start_time_unix_nano AS started,
-        reinterpretAsUInt64(toInt64(started) + duration_nano) AS ended,
+        end_time_unix_nano AS ended,
         time >= fromUnixTimestamp64Nano({from:Int64}, 'UTC') AND time < fromUnixTimestamp64Nano({to:Int64}, 'UTC')
             AND true /* condition */ AS is_match
     FROM spans

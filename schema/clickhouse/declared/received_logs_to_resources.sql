@@ -1,6 +1,7 @@
-CREATE MATERIALIZED VIEW airis.resources_of_logs_mv TO airis.resources
+CREATE MATERIALIZED VIEW airis.received_logs_to_resources TO airis.resources
 (
     `tenant` LowCardinality(String),
+    `retention_days` UInt16,
     `day` Date,
     `resource_fingerprint` UInt64,
     `resource_string` Map(String, String),
@@ -8,12 +9,14 @@ CREATE MATERIALIZED VIEW airis.resources_of_logs_mv TO airis.resources
 )
 AS SELECT
     tenant,
+    retention_days,
     toDate(time) AS day,
     resource_fingerprint,
-    any(logs.resource_string) AS resource_string,
-    any(logs.resource_other) AS resource_other
-FROM airis.logs
+    any(received_logs.resource_string) AS resource_string,
+    any(received_logs.resource_other) AS resource_other
+FROM airis.received_logs
 GROUP BY
     tenant,
+    retention_days,
     day,
     resource_fingerprint

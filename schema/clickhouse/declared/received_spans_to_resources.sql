@@ -1,6 +1,7 @@
-CREATE MATERIALIZED VIEW airis.resources_of_spans_mv TO airis.resources
+CREATE MATERIALIZED VIEW airis.received_spans_to_resources TO airis.resources
 (
     `tenant` LowCardinality(String),
+    `retention_days` UInt16,
     `day` Date,
     `resource_fingerprint` UInt64,
     `resource_string` Map(String, String),
@@ -8,12 +9,14 @@ CREATE MATERIALIZED VIEW airis.resources_of_spans_mv TO airis.resources
 )
 AS SELECT
     tenant,
+    retention_days,
     toDate(time) AS day,
     resource_fingerprint,
-    any(spans.resource_string) AS resource_string,
-    any(spans.resource_other) AS resource_other
-FROM airis.spans
+    any(received_spans.resource_string) AS resource_string,
+    any(received_spans.resource_other) AS resource_other
+FROM airis.received_spans
 GROUP BY
     tenant,
+    retention_days,
     day,
     resource_fingerprint

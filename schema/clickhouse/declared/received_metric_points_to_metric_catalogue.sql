@@ -1,4 +1,4 @@
-CREATE MATERIALIZED VIEW airis.metric_catalogue_mv TO airis.metric_catalogue
+CREATE MATERIALIZED VIEW airis.received_metric_points_to_metric_catalogue TO airis.metric_catalogue
 (
     `tenant` LowCardinality(String),
     `day` Date,
@@ -22,11 +22,11 @@ AS SELECT
     unit,
     temporality,
     monotonic,
-    anyLast(toString(metric_points.description)) AS description,
+    anyLast(received_metric_points.description) AS description,
     groupUniqArrayArray(arrayMap(k -> toString(k), arrayConcat(mapKeys(attributes_string), mapKeys(attributes_other)))) AS attribute_keys,
     min(toDateTime(time, 'UTC')) AS first_time,
     max(toDateTime(time, 'UTC')) AS last_time
-FROM airis.metric_points
+FROM airis.received_metric_points
 GROUP BY
     tenant,
     day,

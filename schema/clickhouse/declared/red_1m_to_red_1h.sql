@@ -1,0 +1,50 @@
+CREATE MATERIALIZED VIEW airis.red_1m_to_red_1h TO airis.red_1h
+(
+    `tenant` LowCardinality(String),
+    `retention_days` UInt16,
+    `time` DateTime('UTC'),
+    `service` LowCardinality(String),
+    `environment` LowCardinality(String),
+    `service_namespace` LowCardinality(String),
+    `service_version` LowCardinality(String),
+    `operation` LowCardinality(String),
+    `kind` Int32,
+    `is_entry` Bool,
+    `request_count` UInt64,
+    `error_count` UInt64,
+    `unmeasured_count` UInt64,
+    `duration_sum_nano` UInt128,
+    `duration_min_nano` SimpleAggregateFunction(min, Int64),
+    `duration_max_nano` SimpleAggregateFunction(max, Int64),
+    `duration_buckets` Map(Int16, UInt64)
+)
+AS SELECT
+    tenant,
+    retention_days,
+    toStartOfHour(red_1m.time) AS time,
+    service,
+    environment,
+    service_namespace,
+    service_version,
+    operation,
+    kind,
+    is_entry,
+    sum(red_1m.request_count) AS request_count,
+    sum(red_1m.error_count) AS error_count,
+    sum(red_1m.unmeasured_count) AS unmeasured_count,
+    sum(red_1m.duration_sum_nano) AS duration_sum_nano,
+    min(red_1m.duration_min_nano) AS duration_min_nano,
+    max(red_1m.duration_max_nano) AS duration_max_nano,
+    sumMap(red_1m.duration_buckets) AS duration_buckets
+FROM airis.red_1m
+GROUP BY
+    tenant,
+    retention_days,
+    time,
+    service,
+    environment,
+    service_namespace,
+    service_version,
+    operation,
+    kind,
+    is_entry

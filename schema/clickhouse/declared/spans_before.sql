@@ -1,0 +1,63 @@
+CREATE TABLE airis.spans_before
+(
+    `tenant` LowCardinality(String),
+    `time` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    `time_shift` Int64 DEFAULT 0 CODEC(ZSTD(1)),
+    `trace_id` String CODEC(ZSTD(1)),
+    `span_id` String CODEC(ZSTD(1)),
+    `parent_span_id` String CODEC(ZSTD(1)),
+    `trace_state` String CODEC(ZSTD(1)),
+    `flags` UInt32 CODEC(ZSTD(1)),
+    `service` LowCardinality(String),
+    `name` LowCardinality(String),
+    `kind` Int32 CODEC(ZSTD(1)),
+    `duration_nano` Int64 CODEC(T64, ZSTD(1)),
+    `status_code` Int32 CODEC(ZSTD(1)),
+    `status_message` String CODEC(ZSTD(1)),
+    `attributes_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `attributes_int` Map(LowCardinality(String), Int64) CODEC(ZSTD(1)),
+    `attributes_double` Map(LowCardinality(String), Float64) CODEC(ZSTD(1)),
+    `attributes_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
+    `events` Array(Tuple(
+        time_unix_nano UInt64,
+        name LowCardinality(String),
+        attributes_string Map(LowCardinality(String), String),
+        attributes_other Map(LowCardinality(String), String),
+        dropped_attributes_count UInt32)) CODEC(ZSTD(1)),
+    `dropped_events_count` UInt32 CODEC(ZSTD(1)),
+    `links` Array(Tuple(
+        trace_id String,
+        span_id String,
+        trace_state String,
+        attributes_string Map(LowCardinality(String), String),
+        attributes_other Map(LowCardinality(String), String),
+        dropped_attributes_count UInt32,
+        flags UInt32)) CODEC(ZSTD(1)),
+    `dropped_links_count` UInt32 CODEC(ZSTD(1)),
+    `resource_fingerprint` UInt64 CODEC(ZSTD(1)),
+    `resource_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `resource_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `resource_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
+    `resource_entity_refs` Array(String) CODEC(ZSTD(1)),
+    `resource_schema_url` LowCardinality(String),
+    `scope_name` LowCardinality(String),
+    `scope_version` LowCardinality(String),
+    `scope_string` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `scope_other` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    `scope_dropped_attributes_count` UInt32 CODEC(ZSTD(1)),
+    `scope_schema_url` LowCardinality(String),
+    `bus_partition` UInt32 CODEC(ZSTD(1)),
+    `bus_offset` UInt64 CODEC(ZSTD(1)),
+    `received_at` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    `start_time_unix_nano` UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
+    `is_entry` Bool ALIAS (kind IN (2, 5)) OR (parent_span_id = ''),
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX duration_minmax duration_nano TYPE minmax GRANULARITY 1,
+    INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4
+)
+ENGINE = MergeTree
+PARTITION BY toDate(time)
+ORDER BY (tenant, toStartOfFiveMinutes(time), service, resource_fingerprint, name, time)
+TTL toDateTime(time) + toIntervalDay(32)
+SETTINGS ttl_only_drop_parts = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192
