@@ -126,8 +126,10 @@ FORMS: dict[str, Callable[[str], str]] = {
         x, "a.value.value NOT IN ('string_value', 'int_value', 'double_value')", _other("a.value", numbers=False)
     ),
     "NON_STRINGS": lambda x: _map(x, "a.value.value != 'string_value'", _other("a.value", numbers=True)),
-    # Whatever order attributes came in, this is one; so are fingerprints and series made from it.
-    "SORTED": "arraySort(CAST({0}, 'Array(Tuple(String, String))'))".format,
+    # One for whatever order attributes came in, and so are fingerprints and series made of it. Values of a key sent twice keep theirs.
+    "SORTED": (
+        "arraySort((pair, place) -> (pair.1, place), CAST({0}, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys({0})))"
+    ).format,
     "BODY": lambda x: f"if({x}.value = 'string_value', 's', {_other(x, numbers=True)})",
     "VALUE_TYPE": _VALUE_TYPE.format,
     "NUMBER_POINTS": lambda x: _points(

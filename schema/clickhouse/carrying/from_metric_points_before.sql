@@ -6,14 +6,14 @@ SELECT
     cityHash64(
         cityHash64(
             cityHash64(
-                cityHash64(arraySort(CAST(resource_string, 'Array(Tuple(String, String))')), arraySort(CAST(resource_other, 'Array(Tuple(String, String))'))),
+                cityHash64(arraySort((pair, place) -> (pair.1, place), CAST(resource_string, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(resource_string))), arraySort((pair, place) -> (pair.1, place), CAST(resource_other, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(resource_other)))),
                 resource_dropped_attributes_count, resource_entity_refs, toString(resource_schema_url), toString(scope_name), toString(scope_version),
-                arraySort(CAST(scope_string, 'Array(Tuple(String, String))')), arraySort(CAST(scope_other, 'Array(Tuple(String, String))')),
+                arraySort((pair, place) -> (pair.1, place), CAST(scope_string, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(scope_string))), arraySort((pair, place) -> (pair.1, place), CAST(scope_other, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(scope_other))),
                 scope_dropped_attributes_count, toString(scope_schema_url)),
             toString(name), toString(metric_points_before.description), toString(unit),
-            arraySort(CAST(metadata_string, 'Array(Tuple(String, String))')), arraySort(CAST(metadata_other, 'Array(Tuple(String, String))')),
+            arraySort((pair, place) -> (pair.1, place), CAST(metadata_string, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(metadata_string))), arraySort((pair, place) -> (pair.1, place), CAST(metadata_other, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(metadata_other))),
             toInt8(type), temporality, monotonic),
-        arraySort(CAST(attributes_string, 'Array(Tuple(String, String))')), arraySort(CAST(attributes_other, 'Array(Tuple(String, String))'))) AS series,
+        arraySort((pair, place) -> (pair.1, place), CAST(attributes_string, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(attributes_string))), arraySort((pair, place) -> (pair.1, place), CAST(attributes_other, 'Array(Tuple(String, String))'), arrayEnumerate(mapKeys(attributes_other)))) AS series,
     attributes_string, attributes_other, flags, value_type, value_double, value_int, count, sum, min, max, bucket_counts, explicit_bounds, scale,
     zero_count, zero_threshold, positive_offset, positive_bucket_counts, negative_offset, negative_bucket_counts, quantile_values, exemplars,
     resource_fingerprint, resource_string, resource_other,

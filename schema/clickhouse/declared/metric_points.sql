@@ -38,6 +38,7 @@ CREATE TABLE airis.metric_points
         value_int Int64,
         attributes_string Map(LowCardinality(String), String),
         attributes_other Map(LowCardinality(String), String))) CODEC(ZSTD(1)),
+    `resource_fingerprint` UInt64 CODEC(ZSTD(1)),
     `bus_partition` UInt32 CODEC(ZSTD(1)),
     `bus_offset` UInt64 CODEC(ZSTD(1)),
     `received_at` DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),

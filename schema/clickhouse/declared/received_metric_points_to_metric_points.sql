@@ -38,6 +38,7 @@ CREATE MATERIALIZED VIEW airis.received_metric_points_to_metric_points TO airis.
         value_int Int64,
         attributes_string Map(LowCardinality(String), String),
         attributes_other Map(LowCardinality(String), String))),
+    `resource_fingerprint` UInt64,
     `bus_partition` UInt32,
     `bus_offset` UInt64,
     `received_at` DateTime64(9, 'UTC')
@@ -71,6 +72,7 @@ AS SELECT
     negative_bucket_counts,
     quantile_values,
     exemplars,
+    resource_fingerprint,
     bus_partition,
     bus_offset,
     received_at

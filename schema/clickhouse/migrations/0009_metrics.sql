@@ -110,6 +110,7 @@ CREATE TABLE IF NOT EXISTS ${DATABASE}.metric_points ${ON_CLUSTER}
         value_int Int64,
         attributes_string Map(LowCardinality(String), String),
         attributes_other Map(LowCardinality(String), String))) CODEC(ZSTD(1)),
+    resource_fingerprint UInt64 CODEC(ZSTD(1)),
     bus_partition UInt32 CODEC(ZSTD(1)),
     bus_offset UInt64 CODEC(ZSTD(1)),
     received_at DateTime64(9, 'UTC') CODEC(Delta(8), ZSTD(1)),
@@ -270,7 +271,8 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS ${DATABASE}.received_metric_points_to_met
 SELECT
     tenant, retention_days, time, time_shift, start_time_unix_nano, service, name, type, series, flags, value_type, value_double, value_int,
     count, sum, min, max, bucket_counts, explicit_bounds, scale, zero_count, zero_threshold, positive_offset, positive_bucket_counts,
-    negative_offset, negative_bucket_counts, quantile_values, exemplars, bus_partition, bus_offset, received_at
+    negative_offset, negative_bucket_counts, quantile_values, exemplars, resource_fingerprint, bus_partition,
+    bus_offset, received_at
 FROM ${DATABASE}.received_metric_points;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS ${DATABASE}.received_metric_points_to_metric_catalogue ${ON_CLUSTER} TO ${DATABASE}.metric_catalogue AS
