@@ -21,6 +21,7 @@ from embedded.private_files import keep_private
 from embedded.processes import end, left_behind, until_gone
 from embedded.supervisor import DRAIN_SECONDS
 from libs.common.clickhouse import open_clickhouse
+from libs.common.clickhouse.carrying import Carrier
 from libs.common.clickhouse.migrations import MigrationFailed, MigrationRefused
 from libs.common.clickhouse.migrations import migrate as apply_migrations
 from libs.common.errors import AirisError
@@ -127,7 +128,8 @@ def migrate(
 ) -> None:
     """Bring all schemas up to date: the telemetry store's and each service's control store.
 
-    Uses AIRIS_CLICKHOUSE_* and AIRIS_CONTROL_* when set, else this machine's installation.
+    Then carries older rows into today's tables, which may be cut off and run again. Uses AIRIS_CLICKHOUSE_* and AIRIS_CONTROL_* when
+    set, else this machine's installation.
     """
     if "AIRIS_CLICKHOUSE_URL" not in os.environ:
         os.environ.update(installation_environment(data_dir.resolve()))
@@ -136,9 +138,14 @@ def migrate(
 
     async def run() -> int:
         async with open_clickhouse(ClickHouseSettings(), database="") as clickhouse:
-            folder = ROOT / "schema" / "clickhouse" / "migrations"
-            count = len(await apply_migrations(clickhouse, folder, report=console.print, dry_run=dry_run))
-        return count + await migrate_control(ControlSettings(), console.print, dry_run=dry_run)
+            schema = ROOT / "schema" / "clickhouse"
+            count = len(
+                await apply_migrations(clickhouse, schema / "migrations", report=console.print, dry_run=dry_run)
+            )
+            count += await migrate_control(ControlSettings(), console.print, dry_run=dry_run)
+            if not dry_run:
+                await Carrier(clickhouse, schema / "carrying", console.print).carry()
+            return count
 
     try:
         count = asyncio.run(run())

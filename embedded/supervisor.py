@@ -34,6 +34,9 @@ FIRST_BACKOFF, LAST_BACKOFF = 0.2, 5.0
 # A process that lived this long had not failed at starting.
 SETTLED_SECONDS = 20.0
 LIVENESS_SECONDS, LIVENESS_FAILURES = 5.0, 6
+CARRY_RETRY_SECONDS = 30.0
+# What setup says when rows of an older schema are left.
+_WAITING = b"to carry over"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -167,6 +170,8 @@ class Supervisor:
         self._identity = identity
         self._supervised: list[Supervised] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._carry_over = False
+        self._carrier: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start all, watch until `stop`, stop all."""
@@ -178,11 +183,16 @@ class Supervisor:
             await self._start([spec for spec in specs if spec.name not in self._without], stop)
             if not stop.is_set():
                 self._tell("ready", "everything is ready")
+                if self._carry_over:
+                    self._carrier = asyncio.create_task(self._carry(), name="migrate")
                 await stop.wait()
             self._tell("stopping", "stopping")
         except StartFailed as error:
             self._tell("failed", str(error))
         finally:
+            if self._carrier is not None:
+                self._carrier.cancel()
+                await asyncio.gather(self._carrier, return_exceptions=True)
             for supervised in reversed(self._supervised):
                 await supervised.stop()
             for task in self._tasks:
@@ -229,6 +239,29 @@ class Supervisor:
         _log_file(self._layout.logs / "setup.log").info("%s", output.decode("utf-8", "replace").rstrip())
         if process.returncode:
             raise StartFailed("setup failed\n" + output.decode("utf-8", "replace")[-3000:])
+        self._carry_over = _WAITING in output
+
+    async def _carry(self) -> None:
+        """Bring rows of an older schema into today's tables while everything runs; readers see them where they are until then."""
+        log = _log_file(self._layout.logs / "migrate.log")
+        code: int | None = None
+        while code != 0:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "cli.main", "migrate", env={**self._environment, "COLUMNS": "200"}, cwd=ROOT,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
+            )  # fmt: skip
+            assert process.stdout is not None
+            try:
+                async for line in process.stdout:
+                    log.info("%s", line.decode("utf-8", "replace").rstrip())
+                code = await process.wait()
+            finally:
+                if process.returncode is None:
+                    process.kill()  # which costs no more than the partition it was at
+                    await process.wait()
+            if code:
+                log.error("supervisor: ended with %s, trying again in %.0f s", code, CARRY_RETRY_SECONDS)
+                await asyncio.sleep(CARRY_RETRY_SECONDS)
 
     def _ends(self, waiting: Sequence[Supervised]) -> str:
         return "\n".join(tail(self._layout.logs / f"{one.spec.name}.log", 15) for one in waiting)

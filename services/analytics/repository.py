@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.common.clickhouse import ClickHouse, Statement, load_statements
+from libs.common.clickhouse.carrying import Reading
 from libs.common.query import Condition, Query, ResourceScope, Signal, compile_query, fallback_keys
 from services.analytics.cursors import LogCursor, PointCursor, TraceCursor
 from services.analytics.time_range import SECOND, TimeRange, buckets
@@ -57,7 +58,7 @@ class TelemetryRepository:
     """Reads spans, logs, metrics and their rollups. `timeout` is seconds per statement."""
 
     def __init__(self, clickhouse: ClickHouse, *, timeout: float) -> None:
-        self._clickhouse = clickhouse
+        self._clickhouse = Reading(clickhouse)
         self._timeout = timeout
         self._statements = load_statements("services.analytics")
         self._resources = self._statements["resource_scope"].sql

@@ -197,7 +197,9 @@ class Span(Origin):
     service: str
     start_time_unix_nano: Nano
     end_time_unix_nano: Nano
-    duration_nano: Nano = Field(description="End less start, whatever they are: negative, or more than 64 bits, where they were.")
+    duration_nano: Nano = Field(
+        description="End less start, whatever they are: negative, or more than 64 bits, where they were."
+    )
     duration_fault: Literal["none", "start_unset", "end_before_start", "too_long"] = Field(
         description="Why the duration counts in no percentile: no start was sent, the end lies before it, or more than 30 days."
     )

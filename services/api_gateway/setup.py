@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from libs.common.auth.key_ring import KeyRing
 from libs.common.bus import ensure_topics, load_declarations
 from libs.common.clickhouse import open_clickhouse
+from libs.common.clickhouse.carrying import Carrier
 from libs.common.clickhouse.migrations import MigrationFailed, MigrationRefused, migrate
 from libs.common.clock import Clock, SystemClock
 from libs.common.control_store import open_control_store
@@ -28,7 +29,10 @@ from services.api_gateway.bootstrap import InvalidBootstrap, bootstrap
 from services.api_gateway.legacy_import import import_from_clickhouse
 from services.api_gateway.repository import ControlPlane
 
-MIGRATIONS = Path(__file__).parents[2] / "schema" / "clickhouse" / "migrations"
+SCHEMA = Path(__file__).parents[2] / "schema" / "clickhouse"
+MIGRATIONS = SCHEMA / "migrations"
+# In the output: rows of before are there to be read, and wait to be carried into the new tables by `airis migrate`.
+WAITING = "to carry over"
 
 
 class SetupSettings(SettingsGroup):
@@ -58,6 +62,8 @@ async def set_up(
         try:
             async with open_clickhouse(store, database="") as clickhouse:
                 await migrate(clickhouse, MIGRATIONS, report=_say, clock=clock)
+                if waiting := await Carrier(clickhouse, SCHEMA / "carrying", _say).prepare():
+                    _say(f"{waiting:,} rows {WAITING}")
             await migrate_control(control, _say)
             await ensure_topics(bus, load_declarations())
             async with (

@@ -9,16 +9,21 @@ Statements are in schema/clickhouse/carrying. `from_<source>.sql` gives rows as 
 rows go through the very views that new ones do.
 """
 
+# ruff: noqa: S608 - names and statements are the schema's own
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from libs.common.clickhouse.client import ClickHouse
 from libs.common.clickhouse.migrations import TABLE as MIGRATIONS_TABLE
+from libs.common.clickhouse.statements import Statement
+from libs.common.clock import Clock, SystemClock
+from libs.common.errors import StoreUnavailable
 
 SUFFIX = "_before"
 VIEW_SUFFIX = "_and_before"
@@ -29,6 +34,7 @@ _STATEMENT_SECONDS = 6 * 3600.0
 _RANKS = ", ".join(f"{(2 * rank + 1) / 800}" for rank in range(400))
 _PLACEHOLDER = re.compile(r"\$\{(\w+)(?::([^}]+))?\}")
 STAGING_MARK = "_carried_"
+_RECHECK_SECONDS = 5.0
 # One thread, and blocks that fit the smallest installation beside its traffic.
 _GENTLE = {"max_threads": 1, "max_insert_threads": 1, "async_insert": 0, "max_insert_block_size": 65_536}
 
@@ -63,6 +69,36 @@ STEPS = (
 )  # fmt: skip
 
 
+class Reading:
+    """Reads tables by the names they go by at the moment.
+
+    Asks the store for them at first use and, while something is to be carried, every few seconds; never again once nothing is.
+    """
+
+    def __init__(self, clickhouse: ClickHouse, clock: Clock | None = None) -> None:
+        self._clickhouse = clickhouse
+        self._clock = clock or SystemClock()
+        self._names: Mapping[str, str] = {}
+        self._until = -math.inf
+
+    async def query(self, statement: Statement, values: Mapping[str, Any], *, timeout: float) -> list[dict[str, Any]]:
+        """Rows as ClickHouse.query gives them, raising what it raises."""
+        try:
+            return await self._clickhouse.query(await self._named(statement), values, timeout=timeout)
+        except StoreUnavailable:
+            if not self._names:
+                raise
+        # A view may have gone between our look and the statement.
+        self._until = -math.inf
+        return await self._clickhouse.query(await self._named(statement), values, timeout=timeout)
+
+    async def _named(self, statement: Statement) -> Statement:
+        if self._clock.monotonic() > self._until:
+            self._names = await views(self._clickhouse)
+            self._until = self._clock.monotonic() + _RECHECK_SECONDS if self._names else math.inf
+        return replace(statement, sql=reading(statement.sql, self._names)) if self._names else statement
+
+
 async def views(clickhouse: ClickHouse) -> dict[str, str]:
     """Tables with rows that are still to be carried, and the view to read instead; empty when all is done."""
     rows = await clickhouse.query(
@@ -77,7 +113,9 @@ def reading(sql: str, names: Mapping[str, str]) -> str:
     if not names:
         return sql
     tables = "|".join(map(re.escape, names))
-    return re.sub(rf"\b(FROM|JOIN) ({tables})\b(?!\.)", lambda found: f"{found[1]} {names[found[2]]} AS {found[2]}", sql)
+    return re.sub(
+        rf"\b(FROM|JOIN) ({tables})\b(?!\.)", lambda found: f"{found[1]} {names[found[2]]} AS {found[2]}", sql
+    )
 
 
 class Carrier:
@@ -161,7 +199,9 @@ class Carrier:
 
     async def _show(self, step: Step, waiting: Sequence[str]) -> None:
         """Let readers see the carried partitions in the new table and the waiting ones where they are, from one moment on."""
-        columns = ", ".join([*self._columns[step.target], *(f"{sql} AS {name}" for name, sql in self._aliases[step.target])])
+        columns = ", ".join(
+            [*self._columns[step.target], *(f"{sql} AS {name}" for name, sql in self._aliases[step.target])]
+        )
         sql = f"SELECT {columns} FROM {self._table(step.target)}"
         if waiting:
             chosen = _among(step, step.column, waiting)
@@ -201,7 +241,9 @@ class Carrier:
                     raise KeyError(unknown)
 
         text = (self._folder / f"{name}.sql").read_text(encoding="utf-8")
-        return _PLACEHOLDER.sub(value, "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")))
+        return _PLACEHOLDER.sub(
+            value, "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+        )
 
     async def _read_schema(self) -> None:
         """What the statements are made of: columns, defaults and the views' own SELECTs."""
@@ -233,12 +275,13 @@ class Carrier:
 
     async def _names(self, part: str) -> list[str]:
         rows = await self._query(
-            "SELECT name FROM system.tables WHERE database = {database:String} AND position(name, {part:String}) > 0", {"part": part}
+            "SELECT name FROM system.tables WHERE database = {database:String} AND position(name, {part:String}) > 0",
+            {"part": part},
         )
         return [row["name"] for row in rows]
 
     async def _rows(self, table: str) -> int:
-        return int((await self._query(f"SELECT count() AS rows FROM {self._table(table)}"))[0]["rows"])  # noqa: S608 - ours
+        return int((await self._query(f"SELECT count() AS rows FROM {self._table(table)}"))[0]["rows"])
 
     async def _query(self, sql: str, parameters: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         given = {"database": self._database, **(parameters or {})}

@@ -69,7 +69,10 @@ async def _before(clickhouse: ClickHouse, folder: Path) -> None:
 
 def _rows() -> dict[str, list[dict[str, Any]]]:
     """Each row of an offset of its own."""
-    return {table: [row | {"bus_offset": n} for n, row in enumerate(rows)] for table, rows in input_rows("analytics").items()}
+    return {
+        table: [row | {"bus_offset": n} for n, row in enumerate(rows)]
+        for table, rows in input_rows("analytics").items()
+    }
 
 
 def _lines(rows: list[dict[str, Any]]) -> bytes:
@@ -87,10 +90,13 @@ async def _seen(clickhouse: ClickHouse) -> dict[str, Any]:
     return {what: await clickhouse.query(reading(sql, names)) for what, sql in SEEN.items()}
 
 
-async def test_all_is_there_before_during_and_after_however_often_it_is_killed(clickhouse: ClickHouse, tmp_path: Path) -> None:
+async def test_all_is_there_before_during_and_after_however_often_it_is_killed(
+    clickhouse: ClickHouse, tmp_path: Path
+) -> None:
     await _before(clickhouse, tmp_path)
     counted = {
-        table: (await clickhouse.query(f"SELECT count() AS n FROM {table}"))[0]["n"] for table in ("spans", "logs", "metric_points")
+        table: (await clickhouse.query(f"SELECT count() AS n FROM {table}"))[0]["n"]
+        for table in ("spans", "logs", "metric_points")
     }
     await _change(clickhouse)
     waiting = await Carrier(clickhouse, CARRYING, lambda _: None).prepare()
@@ -111,7 +117,9 @@ async def test_all_is_there_before_during_and_after_however_often_it_is_killed(c
     assert kills > 5
     assert await views(clickhouse) == {}
     assert await _seen(clickhouse) == seen
-    left = await clickhouse.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND (name LIKE '%before' OR name LIKE '%carried%')")
+    left = await clickhouse.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND (name LIKE '%before' OR name LIKE '%carried%')"
+    )
     assert left == []
 
 
@@ -134,14 +142,22 @@ async def test_a_batch_stored_before_and_again_after_is_there_once(clickhouse: C
 async def test_a_fresh_installation_has_nothing_to_carry_and_keeps_no_trace(clickhouse: ClickHouse) -> None:
     await _change(clickhouse)
     assert await Carrier(clickhouse, CARRYING, lambda _: None).prepare() == 0
-    assert await clickhouse.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%before'") == []
+    assert (
+        await clickhouse.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%before'"
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
         ("SELECT 1 FROM spans WHERE x", "SELECT 1 FROM spans_and_before AS spans WHERE x"),
-        ("FROM spans_before, FROM spans.events JOIN spans USING (x)", "FROM spans_before, FROM spans.events JOIN spans_and_before AS spans USING (x)"),
+        (
+            "FROM spans_before, FROM spans.events JOIN spans USING (x)",
+            "FROM spans_before, FROM spans.events JOIN spans_and_before AS spans USING (x)",
+        ),
     ],
 )
 def test_statements_read_by_other_names(sql: str, expected: str) -> None:
