@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.clickhouse.migrations import MigrationRefused, fill, load_migrations, split
+from libs.common.clickhouse.migrations import MigrationRefused, fill, load_migrations, only_if, split
 from libs.common.settings import ClickHouseSettings
 
 ONE = ClickHouseSettings(database="airis")
@@ -43,9 +43,16 @@ def test_placeholders_make_one_file_serve_one_machine_and_a_cluster() -> None:
     )
 
 
+def test_a_statement_keeps_the_condition_above_it() -> None:
+    first, second = split("-- About it.\n-- Only if: SELECT 1 FROM t\nRENAME TABLE t TO u;\n\nSELECT\n-- Only if: no\n2;\n")
+    assert only_if(first) == "SELECT 1 FROM t"
+    assert second == "SELECT\n2"
+    assert only_if(second) is None
+
+
 @pytest.mark.parametrize("sql", ["${ENGINE}", "${DATABASE", "${}", "${database}"])
 def test_an_unknown_placeholder_is_refused_with_the_known_ones(sql: str) -> None:
-    with pytest.raises(MigrationRefused, match="DATABASE, ON_CLUSTER, REPLICATED"):
+    with pytest.raises(MigrationRefused, match="DATABASE, ON_CLUSTER, REPLICATED, DEDUPLICATION"):
         fill(sql, ONE)
 
 
