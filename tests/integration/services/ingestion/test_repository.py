@@ -79,6 +79,8 @@ async def test_an_insert_of_nothing_tells_whether_the_statement_is_at_fault(clic
     repository = TelemetryRepository(clickhouse)
     for signal in (TRACES, LOGS, METRICS):
         await repository.try_statement(signal)
+    for view in ("received_logs_to_logs", "received_logs_to_resources"):
+        await clickhouse.command(f"DROP VIEW {view}")
     await clickhouse.command("ALTER TABLE received_logs DROP COLUMN resource_entity_refs")
     await repository.try_statement(TRACES)
     with pytest.raises(StoreRejected):
