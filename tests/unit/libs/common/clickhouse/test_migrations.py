@@ -44,7 +44,9 @@ def test_placeholders_make_one_file_serve_one_machine_and_a_cluster() -> None:
 
 
 def test_a_statement_keeps_the_condition_above_it() -> None:
-    first, second = split("-- About it.\n-- Only if: SELECT 1 FROM t\nRENAME TABLE t TO u;\n\nSELECT\n-- Only if: no\n2;\n")
+    first, second = split(
+        "-- About it.\n-- Only if: SELECT 1 FROM t\nRENAME TABLE t TO u;\n\nSELECT\n-- Only if: no\n2;\n"
+    )
     assert only_if(first) == "SELECT 1 FROM t"
     assert second == "SELECT\n2"
     assert only_if(second) is None
