@@ -288,7 +288,7 @@ SELECT
     sum(durations) AS duration_sum_nano,
     min(shortest) AS duration_min_nano,
     max(longest) AS duration_max_nano,
-    sumMap(if(spans > unmeasured, map(bucket, spans), map()::Map(Int16, UInt64))) AS duration_buckets
+    sumMap(buckets) AS duration_buckets
 FROM (
     SELECT
         *,
@@ -305,16 +305,17 @@ FROM (
             name AS operation,
             kind,
             kind IN (2, 5) OR parent_span_id = '' AS is_entry,
-            duration_fault = 'none' AS measured,
-            if(measured AND duration_nano > 0, toInt16(ceil(log2(duration_nano) * 64) - 1), -32768)::Int16 AS bucket,
             sum(toUInt64(sample_weight)) AS spans,
             sumIf(toUInt64(sample_weight), status_code = 2) AS errors,
-            sumIf(toUInt64(sample_weight), NOT measured) AS unmeasured,
-            sum(if(measured, toUInt128(duration_nano) * sample_weight, 0)) AS durations,
-            min(if(measured, duration_nano, 9223372036854775807)) AS shortest,
-            max(if(measured, duration_nano, -1)) AS longest
+            sumIf(toUInt64(sample_weight), duration_fault != 'none') AS unmeasured,
+            sum(if(duration_fault = 'none', toUInt128(duration_nano) * sample_weight, 0)) AS durations,
+            min(if(duration_fault = 'none', duration_nano, 9223372036854775807)) AS shortest,
+            max(if(duration_fault = 'none', duration_nano, -1)) AS longest,
+            sumMapIf(
+                map(if(duration_nano > 0, toInt16(ceil(log2(duration_nano) * 64) - 1), -32768)::Int16, toUInt64(sample_weight)),
+                duration_fault = 'none') AS buckets
         FROM ${DATABASE}.received_spans
-        GROUP BY tenant, retention_days, time, service, found_environment, found_namespace, found_version, operation, kind, is_entry, measured, bucket
+        GROUP BY tenant, retention_days, time, service, found_environment, found_namespace, found_version, operation, kind, is_entry
     )
 )
 GROUP BY tenant, retention_days, time, service, environment, service_namespace, service_version, operation, kind, is_entry;

@@ -1,7 +1,8 @@
 -- Owner: services/ingestion (writes), services/analytics (reads).
 -- Log records, as 0007 has spans. `severity` is what to filter and count by: severity_number as sent or, where a sender gives none (0), what
--- severity_text says. A body is searched in the form of the index's expression, so that NFC and NFD, upper and lower case are alike; its n-grams
--- of four bytes know no words, so that 결제 finds 결제가.
+-- severity_text says. Of a body, `body_words` knows
+-- whole words, which ids are found by, and `body_ngrams` every four bytes, in a form in which NFC and NFD, upper and lower case are alike: it
+-- knows no words, so that 결제 finds 결제가.
 
 CREATE TABLE IF NOT EXISTS ${DATABASE}.received_logs ${ON_CLUSTER}
 (
@@ -105,7 +106,8 @@ CREATE TABLE IF NOT EXISTS ${DATABASE}.logs ${ON_CLUSTER}
     time_unix_nano UInt64 ALIAS reinterpretAsUInt64(toUnixTimestamp64Nano(time) + time_shift),
     INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX bus_offset_minmax bus_offset TYPE minmax GRANULARITY 4,
-    INDEX body_ngrams lowerUTF8(normalizeUTF8NFC(body)) TYPE ngrambf_v1(4, 32768, 3, 0) GRANULARITY 1,
+    INDEX body_words lower(body) TYPE tokenbf_v1(16384, 3, 0) GRANULARITY 1,
+    INDEX body_ngrams lowerUTF8(normalizeUTF8NFC(body)) TYPE ngrambf_v1(4, 16384, 3, 0) GRANULARITY 1,
     INDEX string_keys_bloom mapKeys(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX string_values_bloom mapValues(attributes_string) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX int_keys_bloom mapKeys(attributes_int) TYPE bloom_filter(0.01) GRANULARITY 1,
