@@ -16,7 +16,7 @@ export function makeSpan(overrides: Partial<Span> & { start?: number; duration?:
     start_time_unix_nano: String(base + BigInt(start)),
     end_time_unix_nano: String(base + BigInt(start + duration)),
     duration_nano: String(duration),
-  duration_fault: "none",
+    duration_fault: "none",
     attributes: {},
     dropped_attributes_count: 0,
     events: [],
