@@ -242,6 +242,7 @@ def backfill(
     incident: Annotated[
         list[str] | None, typer.Option("--fault", help="Something that happened, as in payment-errors@3h/20m.")
     ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End the one that runs in the background.")] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Give the demo shop a past: send what would have happened, at full speed."""
@@ -249,10 +250,28 @@ def backfill(
     if present is None:
         console.print("not running; [bold]airis up[/] starts it")
         raise typer.Exit(1)
+    if cancel:
+        raise typer.Exit(_cancel_backfill(installation_environment(data_dir.resolve())["AIRIS_REDIS_URL"]))
     faults = [part for one in incident or () for part in ("--fault", one)]
     command = [sys.executable, "-m", "demo", "backfill", "--hours", str(hours), *faults]
     environment = {**os.environ, **installation_environment(data_dir.resolve())}
     raise typer.Exit(subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode)
+
+
+def _cancel_backfill(redis_url: str) -> int:
+    from cli.jobs import cancel
+    from demo.settings import BACKFILL_JOB
+
+    match cancel(redis_url, BACKFILL_JOB):
+        case None:
+            console.print("Redis does not answer; [bold]airis doctor[/] checks the machine")
+            return 1
+        case False:
+            console.print("no backfill is running")
+            return 1
+        case _:
+            console.print("the backfill ends within seconds; what it has filled in stays")
+            return 0
 
 
 def main() -> None:

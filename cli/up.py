@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
 from cli.installation import Running, last_state, occupied, running
+from cli.jobs import all_jobs, jobs_table, one_job
 from cli.web_build import BuildFailed, build, is_built
+from demo.settings import BACKFILL_JOB
 from embedded.layout import ROOT, Layout, Ports, Secrets
 from embedded.private_files import keep_private
 from embedded.processes import end, left_behind, until_gone
@@ -123,32 +126,44 @@ def panel(console: Console, layout: Layout, seconds: float) -> None:
         ("OTLP", f"{run['otlp_http']} (HTTP)   {run['otlp_grpc']} (gRPC)"),
         ("key", run["api_key"]),
         ("data", _shown(layout.data_dir)),
-        ("demo", "a simulated shop is sending" if layout.demo else "off"),
+        ("demo", _demo(layout) if layout.demo else "off"),
         ("next", "airis status · airis logs · airis demo fault checkout-latency · airis down"),
     ):
         table.add_row(f"[dim]{label}[/]", value)
     console.print(Panel(table, title=f"AIRIS-MON is up ({seconds:.1f} s)", border_style="green", expand=False))
 
 
+def _demo(layout: Layout) -> str:
+    text = "a simulated shop is sending"
+    job = one_job(_redis_url(layout), BACKFILL_JOB)
+    if job is None or (job.last is not None and job.last.done):
+        return text
+    return f"{text}, and its past day is being filled in ([bold]airis status[/] shows how far)"
+
+
+def _redis_url(layout: Layout) -> str:
+    return layout.environment(Secrets.load_or_make(layout.secrets_file))["AIRIS_REDIS_URL"]
+
+
 def status(console: Console, data_dir: Path) -> int:
-    """What runs, how much memory it takes, how often it was started again."""
+    """What runs, how much memory it takes, how often it was started again, and what works in the background."""
     present = running(data_dir)
     if present is None:
         console.print("not running; [bold]airis up[/] starts it")
         return 1
     _status_table(console, present)
+    if jobs := all_jobs(_redis_url(present.layout)):
+        console.print(jobs_table(jobs))
     return 0 if present.phase == "ready" else 1
 
 
 def _status_table(console: Console, present: Running) -> None:
-    import psutil
-
     table = Table("process", "pid", "ready", "restarts", "resident MiB", title=f"{present.phase}: {present.message}")
     total = psutil.Process(present.supervisor.pid).memory_info().rss
     table.add_row("supervisor", str(present.supervisor.pid), "yes", "", f"{total / 2**20:.0f}")
     for name, process in present.processes.items():
         try:
-            resident = psutil.Process(process["pid"]).memory_info().rss if process["pid"] else 0
+            resident = _resident(psutil.Process(process["pid"])) if process["pid"] else 0
         except psutil.NoSuchProcess:
             resident = 0
         total += resident
@@ -157,6 +172,11 @@ def _status_table(console: Console, present: Running) -> None:
     table.add_section()
     table.add_row("total", "", "", "", f"{total / 2**20:.0f}")
     console.print(table)
+
+
+def _resident(process: psutil.Process) -> int:
+    """Bytes of a process and of those it has started, as the demo shop does to fill in its past."""
+    return int(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))))
 
 
 def _shown(path: Path) -> str:

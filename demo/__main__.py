@@ -1,6 +1,7 @@
 """`python -m demo`: the shop in real time. `python -m demo backfill --hours 24`: its past, at high speed."""
 
 import argparse
+import asyncio
 import secrets
 import signal
 import sys
@@ -12,6 +13,7 @@ import structlog
 from demo.backfill import InvalidIncident, backfill, parse_incident
 from demo.faults import FAULTS, UnknownFault
 from demo.live import run
+from demo.past import fill_in_background
 from demo.pipelines import BackfillPipeline, ReceiverUnavailable, open_exporters
 from demo.settings import DemoSettings
 from demo.simulation import Simulation
@@ -24,9 +26,16 @@ log = structlog.get_logger(__name__)
 
 
 def shop() -> Role:
-    """The live shop as a role, with settings from the environment."""
-    settings = DemoSettings()
-    return lambda stop: run(settings, SystemClock(), _seed(settings), stop)
+    """The live shop as a role, with settings from the environment. It also sees to it that it gets a past."""
+    settings, clock = DemoSettings(), SystemClock()
+
+    async def both(stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(run(settings, clock, _seed(settings), stop), name="live shop")
+            if settings.backfill_hours:
+                tasks.create_task(fill_in_background(settings, clock, stop), name="backfill")
+
+    return both
 
 
 ROLES: Mapping[str, RoleFactory] = {"shop": shop}

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from demo.settings import DemoSettings
 from demo.telemetry import Pipeline
 
-# Half a minute of default traffic: enough for a receiver's restart, and still only some megabytes.
+# Four minutes of default traffic: enough for a receiver's restart, and still only some megabytes.
 _QUEUE = 4096
 _BATCH = 512
 _DELAY_MILLIS = 1000  # the SDK's 5 s would show in the UI as a shop that hesitates
@@ -110,17 +110,22 @@ class BackfillPipeline:
         self._exporters = exporters
         self.spans = 0
         self.log_records = 0
+        self._forgetting = False
         self._span_batch: list[ReadableSpan] = []
         self._log_batch: list[ReadableLogRecord] = []
         self.pipeline = Pipeline(_Spans(self), _Logs(self), exporters.metrics)
 
     def add_span(self, span: ReadableSpan) -> None:
+        if self._forgetting:
+            return
         self.spans += 1
         self._span_batch.append(span)
         if len(self._span_batch) >= _BACKFILL_BATCH:
             self._flush_spans()
 
     def add_log(self, record: ReadableLogRecord) -> None:
+        if self._forgetting:
+            return
         self.log_records += 1
         self._log_batch.append(record)
         if len(self._log_batch) >= _BACKFILL_BATCH:
@@ -132,6 +137,12 @@ class BackfillPipeline:
     def flush(self) -> None:
         self._flush_spans()
         self._flush_logs()
+
+    def forget(self) -> None:
+        """Drop what has not been sent, and whatever still comes."""
+        self._forgetting = True
+        self._span_batch.clear()
+        self._log_batch.clear()
 
     def _flush_spans(self) -> None:
         batch, self._span_batch = self._span_batch, []

@@ -7,6 +7,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from libs.common.settings import SettingsGroup, environment
 
+# The background worker that fills the shop's past.
+BACKFILL_JOB = "demo-backfill"
+
 
 class DemoSettings(SettingsGroup):
     """The simulated shop and where its telemetry goes."""
@@ -17,15 +20,21 @@ class DemoSettings(SettingsGroup):
     otlp_endpoint: str = ""
     otlp_protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
     api_key: SecretStr = SecretStr("")
-    # Mean over a week; the hour of day moves it by up to 40 %.
-    rate: float = Field(default=3.0, gt=0, le=200)
+    # Requests per second, of some 17 spans each. Mean over a week; the hour of day moves it by up to 40 %.
+    rate: float = Field(default=1.0, gt=0, le=200)
+    # Once per installation, the live shop fills in so much of its past in the background; 0: none. Needs AIRIS_REDIS_URL.
+    backfill_hours: float = Field(default=0.0, ge=0, le=24 * 30)
+    # Where the writer's metrics are: the backfill gives way when it falls behind. Empty: it goes at its first, slow pace.
+    writer_url: str = ""
+    # Where to ask whether the past is there already. Empty: it is taken to be empty.
+    api_url: str = ""
     # Empty: another shop every time. With a seed and a start time the run can be repeated exactly.
     seed: str = ""
     control_file: Path = Path(".airis/demo-control.json")
     export_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
     metric_interval_seconds: float = Field(default=15.0, ge=1, le=300)
 
-    @field_validator("otlp_endpoint")
+    @field_validator("otlp_endpoint", "writer_url", "api_url")
     @classmethod
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -165,6 +165,9 @@ class Layout:
             "AIRIS_DEMO_OTLP_ENDPOINT": self.otlp_http_url,
             "AIRIS_DEMO_API_KEY": made.api_key,
             "AIRIS_DEMO_CONTROL_FILE": str(self.demo_control),
+            "AIRIS_DEMO_BACKFILL_HOURS": "24",
+            "AIRIS_DEMO_WRITER_URL": f"http://127.0.0.1:{ports.writer}",
+            "AIRIS_DEMO_API_URL": self.gateway_url,
         }
 
 

@@ -46,24 +46,28 @@ def run_from_command_line(
     sys.exit(0)
 
 
-def run_roles(roles: Mapping[str, Role]) -> None:
+def run_roles(roles: Mapping[str, Role], *, may_end: bool = False) -> None:
     """Run roles, keyed `<service>.<role>`, in one event loop until SIGTERM or SIGINT; a second signal cancels the drain.
 
-    Raises SystemExit(1) when a role fails or ends by itself (the others are then drained too), InvalidSettings when
-    the process settings do not hold.
+    With `may_end` a role may also have nothing left to do; when one returns, the others are drained. Raises SystemExit(1) when a
+    role fails or, without it, ends by itself (the others are then drained too), InvalidSettings when the process settings do
+    not hold.
     """
     settings, telemetry = ServiceSettings(), TelemetrySettings()
     configure_logging(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        failed = runner.run(_run(roles, settings, telemetry))
+        failed = runner.run(_run(roles, settings, telemetry, may_end=may_end))
     if failed:
         raise SystemExit(1)
 
 
-async def _run(roles: Mapping[str, Role], settings: ServiceSettings, telemetry: TelemetrySettings) -> bool:
+async def _run(
+    roles: Mapping[str, Role], settings: ServiceSettings, telemetry: TelemetrySettings, *, may_end: bool
+) -> bool:
     stop = asyncio.Event()
     tasks = {
-        asyncio.create_task(_run_one(name, role, stop, settings, telemetry), name=name) for name, role in roles.items()
+        asyncio.create_task(_run_one(name, role, stop, settings, telemetry, may_end=may_end), name=name)
+        for name, role in roles.items()
     }
     _on_signals(stop, tasks)
     stopping = asyncio.create_task(stop.wait())
@@ -81,7 +85,13 @@ async def _run(roles: Mapping[str, Role], settings: ServiceSettings, telemetry: 
 
 
 async def _run_one(
-    name: str, role: Role, stop: asyncio.Event, settings: ServiceSettings, telemetry: TelemetrySettings
+    name: str,
+    role: Role,
+    stop: asyncio.Event,
+    settings: ServiceSettings,
+    telemetry: TelemetrySettings,
+    *,
+    may_end: bool,
 ) -> None:
     """One role in its own context: its name on log lines, its own `service.name` on spans."""
     service, _, short = name.partition(".")
@@ -89,7 +99,9 @@ async def _run_one(
     async with traced(telemetry, settings, service):
         log.info("role started")
         try:
-            await _until_stopped(name, role, stop)
+            await role(stop)
+            if not (stop.is_set() or may_end):
+                raise RoleEnded(f"{name} returned without being asked to stop")  # noqa: TRY301 - told like any failure
         except asyncio.CancelledError:
             log.warning("role cancelled")
             raise
@@ -97,12 +109,6 @@ async def _run_one(
             log.exception("role failed")
             raise
         log.info("role stopped")
-
-
-async def _until_stopped(name: str, role: Role, stop: asyncio.Event) -> None:
-    await role(stop)
-    if not stop.is_set():
-        raise RoleEnded(f"{name} returned without being asked to stop")
 
 
 def _on_signals(stop: asyncio.Event, tasks: set[asyncio.Task[None]]) -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +15,7 @@ import psutil
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from embedded.layout import ROOT, Layout, Secrets
 from embedded.processes import left_behind
 from tests.system.conftest import Product
 from tests.system.send_and_find import find, send
@@ -188,3 +191,41 @@ def test_the_demo_shop_can_be_given_a_past(product: Product) -> None:
         names = {service["service"] for service in answer.json()["services"]}
         time.sleep(0.5)
     assert {"storefront", "checkout"} <= names
+
+
+def test_the_demo_shop_fills_in_its_past_once_and_can_be_told_to_stop(product: Product) -> None:
+    layout = Layout(product.data_dir, product.ports, demo=True)
+    environment = {**os.environ, **layout.environment(Secrets.load_or_make(layout.secrets_file))}
+    until_ns = time.time_ns()
+    command = [sys.executable, "-m", "demo.filling", "--until", str(until_ns), "--hours", "24"]
+    filling = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 150
+        while "% of the past 24 h of the demo shop" not in product.airis("status").stdout:
+            assert time.monotonic() < deadline
+            assert filling.poll() is None, filling.communicate()[0].decode()
+            time.sleep(0.5)
+        headers = {"Authorization": f"Bearer {product.run['api_key']}"}
+        newest = {"start": str(until_ns - 3600 * 10**9), "end": str(until_ns - 3400 * 10**9)}
+        seen = 0
+        while seen < 20:
+            assert time.monotonic() < deadline
+            answer = httpx.get(
+                f"{product.run['gateway']}/api/v1/services", params=newest, headers=headers, timeout=20
+            ).raise_for_status()
+            seen = sum(one["request_count"] for one in answer.json()["services"] if one["service"] == "storefront")
+            time.sleep(0.5)
+        done = product.airis("demo", "backfill", "--cancel")
+        assert done.returncode == 0, done.stdout
+        output, _ = filling.communicate(timeout=90)
+        assert filling.returncode == 0, output.decode()
+    finally:
+        filling.kill()
+        filling.communicate()
+    status = product.airis("status").stdout
+    assert "demo-backfill" in status
+    assert "cancelled" in status
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert again.returncode == 0
+    assert "demo-backfill" not in again.stdout, "it ran again"
+    assert product.airis("demo", "backfill", "--cancel").returncode == 1
