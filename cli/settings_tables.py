@@ -91,7 +91,9 @@ def _default(name: str, field: FieldInfo) -> str:
                 return f"{value // size} {unit}"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"`{value}`" if isinstance(value, str) and value else str(value) or "none"
+    if value in {"", ()}:
+        return "none"
+    return f"`{value}`" if isinstance(value, str) else str(value)
 
 
 if __name__ == "__main__":
