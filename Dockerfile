@@ -52,5 +52,7 @@ COPY services/${SERVICE} services/${SERVICE}
 COPY --from=assets /assets services/ui/static
 RUN python -m compileall -q services
 ENV AIRIS_SERVICE=${SERVICE}
+# What a service may keep, when a volume is mounted there; the rest of its root is read-only.
+RUN install -d -o 10001 -g 10001 -m 700 /var/lib/airis
 USER 10001:10001
 ENTRYPOINT ["/bin/sh", "-c", "exec python -m services.$AIRIS_SERVICE \"$@\"", "--"]

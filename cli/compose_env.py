@@ -1,7 +1,7 @@
 """Make the environment file that docker compose needs, once: `python -m cli.compose_env .airis/compose.env`."""
 
+import hashlib
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -14,15 +14,20 @@ def variables(made: Secrets) -> dict[str, str]:
     return {
         "AIRIS_CLICKHOUSE_PASSWORD": made.store_password,
         "AIRIS_REDIS_PASSWORD": made.redis_password,
-        "AIRIS_POSTGRES_PASSWORD": secrets.token_urlsafe(24),
-        "AIRIS_CONTROL_PASSWORD": secrets.token_urlsafe(24),
-        "AIRIS_KEYS_SECRET": secrets.token_urlsafe(48),
+        "AIRIS_POSTGRES_PASSWORD": _made_of(made.identity, "postgres"),
+        "AIRIS_CONTROL_PASSWORD": _made_of(made.identity, "control"),
+        "AIRIS_KEYS_SECRET": made.keys,
         "AIRIS_IDENTITY_SECRET": made.identity,
         "AIRIS_SESSION_SECRET": made.session,
         "AIRIS_ADMIN_EMAIL": ADMIN_EMAIL,
         "AIRIS_ADMIN_PASSWORD": made.admin_password,
         "AIRIS_API_KEY": made.api_key,
     }
+
+
+def _made_of(secret: str, use: str) -> str:
+    """Another one, of one that there is: the same installation gets the same."""
+    return hashlib.sha256(f"airis {use} {secret}".encode()).hexdigest()
 
 
 def ensure(file: Path) -> bool:

@@ -17,7 +17,7 @@ from tests.fixtures.installation import Installation, free_ports
 from tests.fixtures.ledger import sending
 
 pytestmark = pytest.mark.timeout(1500)
-SERVICES = ("kafka", "clickhouse", "redis", "receiver", "writer", "analytics", "ui", "gateway")
+SERVICES = ("kafka", "clickhouse", "redis", "postgres", "receiver", "writer", "analytics", "ui", "gateway")
 UP_SECONDS = 1200
 # The store is for the services alone; this test looks into it past all of them.
 STORE_PUBLISHED = "services: {{clickhouse: {{ports: ['127.0.0.1:{port}:8123']}}}}\n"
