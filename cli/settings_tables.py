@@ -85,6 +85,8 @@ def _default(name: str, field: FieldInfo) -> str:
         return "required"
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        value = value.relative_to(ROOT)  # where this checkout lies is nobody's default
     if name.endswith("bytes") and isinstance(value, int) and value:
         for size, unit in _UNITS:
             if value % size == 0:
