@@ -13,6 +13,7 @@ from libs.common.clock import Clock, SystemClock
 from libs.common.redis_client import check_redis, open_redis
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
+from libs.common.web.raw_path import RawPathMiddleware
 from services.analytics.cache import Answers
 from services.analytics.dependencies import State
 from services.analytics.log_search import LogSearch
@@ -31,6 +32,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     app = FastAPI(
         title="AIRIS-MON analytics", description=DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
+    app.add_middleware(RawPathMiddleware)
     install_web_defaults(app, service="analytics", registry=registry, readiness=readiness, clock=clock)
     install_identity(app, settings.identity, clock, audience="analytics")
     install_routes(app)

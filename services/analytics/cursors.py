@@ -1,4 +1,4 @@
-"""Places in a list of results, as text that means nothing to whoever carries it."""
+"""How far into a list of results a page went, as text that means nothing to whoever carries it."""
 
 import base64
 import binascii
@@ -9,6 +9,8 @@ import orjson
 
 from services.analytics.errors import InvalidCursor
 
+# Far beyond what anybody pages through.
+MAX_OFFSET = 1_000_000
 _INT64 = 2**63
 _UINT64 = 2**64
 
@@ -83,6 +85,24 @@ class PointCursor:
         if any(not 0 <= value < limit for value, limit in ((series, _UINT64), (time, _INT64), (seen, _INT64))):
             raise _not_ours()
         return cls(service, series, time, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class PageCursor:
+    """The first `offset` entries of a list that has one order for one range were given."""
+
+    offset: int
+
+    def encode(self) -> str:
+        return _encode("o", self.offset)
+
+    @classmethod
+    def decode(cls, text: str) -> "PageCursor":
+        """Raises InvalidCursor."""
+        (offset,) = _decode(text, "o", int)
+        if not 0 < offset <= MAX_OFFSET:
+            raise _not_ours()
+        return cls(offset)
 
 
 def _encode(*parts: int | str) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from services.analytics.cursors import PageCursor
 from services.analytics.otlp_rows import KINDS, named
 from services.analytics.repository import TelemetryRepository
 from services.analytics.time_range import SECOND, TimeRange
@@ -41,11 +42,17 @@ async def service(repository: TelemetryRepository, tenant: str, span: TimeRange,
     return {"service": name, **_totals(rows, span), "series": series, "step_seconds": step}
 
 
-async def operations(repository: TelemetryRepository, tenant: str, span: TimeRange, name: str) -> dict[str, Any]:
-    """What the service does, busiest first, inner and outgoing spans included; `kind` tells them apart."""
-    rows = await repository.operations(tenant, span, name, MAX_OPERATIONS)
-    listed = [{"operation": row["operation"], "kind": named(KINDS, row["kind"]), **_numbers(row, span)} for row in rows]
-    return {"operations": listed}
+async def operations(
+    repository: TelemetryRepository, tenant: str, span: TimeRange, name: str, offset: int = 0
+) -> dict[str, Any]:
+    """What the service does, busiest first, inner and outgoing spans included; `kind` tells them apart. A page of it."""
+    end = offset + MAX_OPERATIONS
+    rows = await repository.operations(tenant, span, name, end + 1)
+    listed = [
+        {"operation": row["operation"], "kind": named(KINDS, row["kind"]), **_numbers(row, span)}
+        for row in rows[offset:end]
+    ]
+    return {"operations": listed, "next_cursor": PageCursor(end).encode() if len(rows) > end else None}
 
 
 def _step(span: TimeRange, points: int) -> int:

@@ -1,4 +1,4 @@
-"""The telemetry tables, as readers see them. The only file of this service, with queries/*.sql, that names tables.
+"""The telemetry tables, as readers see them. Tables are named by queries/*.sql and by the registry of signals.
 
 Every method takes the tenant first and binds it. Places where a statement takes a condition are marked in its file as
 `true /* condition */`, so that each file is a statement that runs as it stands. Times are unix nanoseconds unless named
@@ -8,50 +8,24 @@ otherwise. Raises what the store client raises: QueryTimeout, QueryTooExpensive,
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from libs.common.clickhouse import ClickHouse, Statement, load_statements
+from libs.common.clickhouse import Answer, ClickHouse, Statement, load_statements, parse_statement
 from libs.common.clickhouse.carrying import Reading
-from libs.common.query import Condition, Query, ResourceScope, Signal, compile_query, fallback_keys
+from libs.common.query import SIGNALS, Condition, Key, Query, ResourceScope, Signal, compile_query, fallback_keys
+from libs.common.query.plan import SETTINGS, Plan
+from libs.common.query.planning import Planner, resource_keys
+from libs.common.query.structured import Aggregate, StructuredQuery
+from libs.common.query.traces import PADDING_SECONDS, spans_of_traces, speaks_of_traces
 from services.analytics.cursors import LogCursor, PointCursor, TraceCursor
 from services.analytics.time_range import SECOND, TimeRange, buckets
 
 Rows = list[dict[str, Any]]
-Spells = list[tuple[int, int]]
+Intervals = list[tuple[int, int]]
 
 # A fingerprint is a hash of what it stands for, so what was read once stays right.
 _KNOWN_RESOURCES = 4096
 _CONDITION = "true /* condition */"
 _SERVICE = "true /* service */"
 _NO_MAPS: Mapping[str, Any] = {"resource_strings": [], "resource_others": []}
-_TABLES: Mapping[Signal, str] = {Signal.TRACES: "spans", Signal.LOGS: "logs", Signal.METRICS: "metric_points"}
-# Columns that autocompletion may list. Ids, durations and texts have too many values to choose from.
-FIELD_COLUMNS: Mapping[Signal, Mapping[str, str]] = {
-    Signal.TRACES: {
-        "service": "service",
-        "service.name": "service",
-        "operation": "name",
-        "name": "name",
-        "status": "status_code",
-        "status_message": "status_message",
-        "kind": "kind",
-        "scope.name": "scope_name",
-        "scope.version": "scope_version",
-    },
-    Signal.LOGS: {
-        "service": "service",
-        "service.name": "service",
-        "severity": "severity",
-        "severity_text": "severity_text",
-        "event.name": "event_name",
-        "scope.name": "scope_name",
-        "scope.version": "scope_version",
-    },
-    Signal.METRICS: {
-        "service": "service",
-        "service.name": "service",
-        "scope.name": "scope_name",
-        "scope.version": "scope_version",
-    },
-}
 
 
 class TelemetryRepository:
@@ -67,19 +41,23 @@ class TelemetryRepository:
     async def condition(self, tenant: str, query: Query | None, signal: Signal, span: TimeRange) -> Condition:
         """The query as a condition on the signal's table; `span` is the whole range of the search. Raises InvalidQuery."""
         # Compiled first without the store, which need not be asked about a query that says nothing.
-        condition = compile_query(query, signal, ResourceScope(self._resources))
+        condition = _compiled(query, signal, self.every_resource)
         keys = fallback_keys(query, signal)
         if keys:
-            rows = await self._run(
-                "resource_keys_present",
-                {"tenant": tenant, "from": span.start, "to": span.end, "keys": sorted(keys)},
-            )
-            present = frozenset(rows[0]["present"]) if rows else frozenset()
-            condition = compile_query(query, signal, ResourceScope(self._resources, present))
-        if "{range_from:" in condition.sql:
-            bounds = {"range_from": span.start, "range_to": span.end}
-            return Condition(condition.sql, {**condition.parameters, **bounds})
-        return condition
+            condition = _compiled(query, signal, await self.query_scope(tenant, keys, span))
+        names = parse_statement("condition", condition.sql).parameters
+        bounds = {name: value for name, value in _whole_range(span).items() if name in names}
+        return Condition(condition.sql, {**condition.parameters, **bounds})
+
+    async def traces_by_structure(
+        self, tenant: str, query: Query, span: TimeRange, before: TraceCursor, limit: int
+    ) -> list[TraceCursor]:
+        """Traces that begin in the range and fit, newest first, strictly before the cursor."""
+        asked = StructuredQuery(Signal.TRACES, query)
+        planner = Planner(asked, await self.query_scope(tenant, resource_keys(asked), span))
+        values = {**_window(tenant, span), "before": before.time, "before_trace": before.trace_id}
+        rows = (await self.run(planner.page(limit), "traces_by_structure", {**values, **_whole_range(span)})).rows
+        return [TraceCursor(row["began"], row["id"]) for row in rows]
 
     async def services(self, tenant: str, span: TimeRange, step: int, service: str | None) -> Rows:
         """`service`, `is_total`, `step`, `requests`, `errors`, `quantiles` (p50, p90, p95, p99) of entry spans."""
@@ -103,29 +81,29 @@ class TelemetryRepository:
         return await self._run("trace_candidates", {**values, "limit": limit}, condition)
 
     async def trace_earlier_matches(
-        self, tenant: str, condition: Condition, span: TimeRange, spells: Spells, trace_ids: Sequence[str]
+        self, tenant: str, condition: Condition, span: TimeRange, intervals: Intervals, trace_ids: Sequence[str]
     ) -> set[str]:
-        """Those of the traces that have a match in `span`, looked for where `spells` (unix seconds) say they were active."""
-        values = {**_window(tenant, span), **_buckets(spells), "trace_ids": list(trace_ids)}
+        """Those of the traces that have a match in `span`, looked for where `intervals` (unix seconds) say they were active."""
+        values = {**_window(tenant, span), **_buckets(intervals), "trace_ids": list(trace_ids)}
         return {row["id"] for row in await self._run("trace_earlier_matches", values, condition)}
 
-    async def trace_extents(self, tenant: str, trace_ids: Sequence[str]) -> dict[str, Spells]:
+    async def trace_extents(self, tenant: str, trace_ids: Sequence[str]) -> dict[str, Intervals]:
         """First and last unix second of each trace on each of its days; traces that are not stored are absent."""
-        extents: dict[str, Spells] = {}
+        extents: dict[str, Intervals] = {}
         for row in await self._run("trace_extents", {"tenant": tenant, "trace_ids": list(trace_ids)}):
             extents.setdefault(row["id"], []).append((row["first_second"], row["last_second"]))
         return extents
 
     async def trace_summaries(
-        self, tenant: str, condition: Condition, span: TimeRange, spells: Spells, trace_ids: Sequence[str]
+        self, tenant: str, condition: Condition, span: TimeRange, intervals: Intervals, trace_ids: Sequence[str]
     ) -> dict[str, dict[str, Any]]:
         """One row per trace over all its spans; `matched_count` counts those of `span` that fit the condition."""
-        values = {**_window(tenant, span), **_seconds(spells), **_buckets(spells), "trace_ids": list(trace_ids)}
+        values = {**_window(tenant, span), **_seconds(intervals), **_buckets(intervals), "trace_ids": list(trace_ids)}
         return {row["id"]: row for row in await self._run("trace_summaries", values, condition)}
 
-    async def trace_spans(self, tenant: str, spells: Spells, trace_id: str, limit: int) -> Rows:
+    async def trace_spans(self, tenant: str, intervals: Intervals, trace_id: str, limit: int) -> Rows:
         """Every field of up to `limit` spans, earliest first."""
-        values = {"tenant": tenant, **_seconds(spells), **_buckets(spells), "trace_id": trace_id, "limit": limit}
+        values = {"tenant": tenant, **_seconds(intervals), **_buckets(intervals), "trace_id": trace_id, "limit": limit}
         span = TimeRange(values["first_second"] * SECOND, values["last_second"] * SECOND)
         return await self._with_resources(tenant, span, await self._run("trace_spans", values))
 
@@ -204,7 +182,7 @@ class TelemetryRepository:
         values = {**_window(tenant, span), "budget": records, "limit": limit}
         if signal is Signal.METRICS:
             return (await self._run("point_attribute_keys", values))[0]
-        return (await self._run("attribute_keys", {**values, "table": _TABLES[signal]}))[0]
+        return (await self._run("attribute_keys", {**values, "table": SIGNALS[signal].table}))[0]
 
     async def resource_keys(self, tenant: str, span: TimeRange, limit: int) -> Rows:
         """`key`, `type_byte` of all resources of the range's days."""
@@ -217,20 +195,43 @@ class TelemetryRepository:
         values = {**_window(tenant, span), "key": key, "prefix": prefix, "budget": records, "limit": limit}
         if signal is Signal.METRICS:
             return await self._run("point_attribute_values", values)
-        return await self._run("attribute_values", {**values, "table": _TABLES[signal]})
+        return await self._run("attribute_values", {**values, "table": SIGNALS[signal].table})
 
     async def resource_values(
         self, tenant: str, signal: Signal, span: TimeRange, key: str, prefix: str, limit: int
     ) -> Rows:
         values = {**_window(tenant, span), "key": key, "prefix": prefix, "limit": limit}
-        return await self._run("resource_values", {**values, "table": _TABLES[signal]})
+        return await self._run("resource_values", {**values, "table": SIGNALS[signal].table})
 
-    async def field_values(self, tenant: str, signal: Signal, span: TimeRange, column: str, limit: int) -> Rows:
-        """`value` as text, `record_count`; `column` is one of FIELD_COLUMNS."""
-        values = {**_window(tenant, span), "column": column, "limit": limit}
-        if signal is Signal.METRICS:
-            return await self._run("point_field_values", values)
-        return await self._run("field_values", {**values, "table": _TABLES[signal]})
+    async def field_values(self, tenant: str, signal: Signal, span: TimeRange, key: Key, limit: int) -> Rows:
+        """`group_0`, the value as a tagged payload in hex, and `value_0`, how many records have it, most frequent first."""
+        counted = Signal.SPANS if signal is Signal.TRACES else signal
+        query = StructuredQuery(counted, aggregates=(Aggregate("count"),), group_by=(key,), limit=limit)
+        planner = Planner(query, ResourceScope(self._resources, frozenset()))
+        return (await self.run(planner.table(seconds=span.seconds), "field_values", _window(tenant, span))).rows
+
+    @property
+    def every_resource(self) -> ResourceScope:
+        """All resources, whichever keys they have."""
+        return ResourceScope(self._resources)
+
+    async def query_scope(self, tenant: str, keys: frozenset[str], span: TimeRange) -> ResourceScope:
+        """Where a structured query looks up `keys` of resources."""
+        if not keys:
+            return ResourceScope(self._resources, frozenset())
+        rows = await self._run(
+            "resource_keys_present", {"tenant": tenant, "from": span.start, "to": span.end, "keys": sorted(keys)}
+        )
+        return ResourceScope(self._resources, frozenset(rows[0]["present"]) if rows else frozenset())
+
+    async def run(
+        self, plan: Plan, name: str, values: Mapping[str, Any], settings: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """Rows of a plan, and what was read for them. `values` may hold more than the plan's statement binds."""
+        statement = parse_statement(name, plan.sql())
+        bound = {**_whole_range(TimeRange(values["from"], values["to"])), **values, **plan.parameters}
+        bound = {parameter: value for parameter, value in bound.items() if parameter in statement.parameters}
+        return await self._clickhouse.query_with_cost(statement, bound, settings=settings, timeout=self._timeout)
 
     async def _with_resources(self, tenant: str, span: TimeRange, rows: Rows) -> Rows:
         """The rows with `resource_strings` and `resource_others` of their `resource`; `span` holds the times they are filed under."""
@@ -264,8 +265,25 @@ class TelemetryRepository:
 
 def _with(statement: Statement, mark: str, condition: Condition) -> Statement:
     assert mark in statement.sql, f"{statement.name} takes no such condition"
-    sql = statement.sql.replace(mark, f"({condition.sql})")
+    sql = statement.sql.removesuffix(SETTINGS).replace(mark, f"({condition.sql})") + SETTINGS
     return Statement(statement.name, sql, statement.parameters | condition.parameters.keys())
+
+
+def _compiled(query: Query | None, signal: Signal, resources: ResourceScope) -> Condition:
+    if query is not None and signal is Signal.TRACES and speaks_of_traces(query):
+        return spans_of_traces(query, resources)
+    return compile_query(query, signal, resources)
+
+
+def _whole_range(span: TimeRange) -> dict[str, Any]:
+    """Parameters for the range of a whole search where a statement reads a part: of its resources, and of its traces."""
+    padding = PADDING_SECONDS * SECOND
+    return {
+        "range_from": span.start,
+        "range_to": span.end,
+        "traces_from": max(0, span.start - padding),
+        "traces_to": span.end + padding,
+    }
 
 
 def _window(tenant: str, span: TimeRange) -> dict[str, Any]:
@@ -285,10 +303,10 @@ def _red(tenant: str, span: TimeRange, *, by_hour: bool) -> dict[str, Any]:
     }
 
 
-def _buckets(spells: Spells) -> dict[str, Any]:
-    starts, ends = buckets(spells)
+def _buckets(intervals: Intervals) -> dict[str, Any]:
+    starts, ends = buckets(intervals)
     return {"bucket_starts": starts, "bucket_ends": ends}
 
 
-def _seconds(spells: Spells) -> dict[str, Any]:
-    return {"first_second": min(first for first, _ in spells), "last_second": max(last for _, last in spells)}
+def _seconds(intervals: Intervals) -> dict[str, Any]:
+    return {"first_second": min(first for first, _ in intervals), "last_second": max(last for _, last in intervals)}

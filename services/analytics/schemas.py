@@ -103,7 +103,8 @@ class Operation(Red):
 
 
 class OperationList(Shape):
-    operations: list[Operation]
+    operations: list[Operation] = Field(description="At most 1,000 in a page.")
+    next_cursor: NextCursor
 
 
 class ServiceShare(Shape):
@@ -334,7 +335,8 @@ class AttributeKey(Shape):
 
 
 class AttributeKeys(Shape):
-    keys: list[AttributeKey]
+    keys: list[AttributeKey] = Field(description="At most 1,000 in a page, by name.")
+    next_cursor: NextCursor
 
 
 class ValueCount(Shape):
@@ -343,4 +345,56 @@ class ValueCount(Shape):
 
 
 class AttributeValues(Shape):
-    values: list[ValueCount]
+    values: list[ValueCount] = Field(description="At most 100 in a page, most frequent first.")
+    next_cursor: NextCursor
+
+
+class QueryColumn(Shape):
+    name: str = Field(description="As the query's text form writes it.", examples=["http.route", "p95(duration)"])
+    kind: Literal["time", "group", "aggregate", "field"]
+    unit: str | None = Field(
+        description="UCUM: ns for durations, 1 for shares, {spans} for counts of spans; null for none or an unknown one."
+    )
+
+
+class QuerySeries(Shape):
+    step_seconds: int
+    time_unix_nano: list[Nano] = Field(
+        description="Starts of the steps. The first and last may be partly outside the range."
+    )
+    values: list[list[list[Double | None]]] = Field(
+        description="values[row][aggregate][step], rows as in the table; null for a step without records."
+    )
+
+
+class QueryComparison(Shape):
+    from_unix_nano: Nano
+    to_unix_nano: Nano
+    values: list[list[Double | None]] = Field(
+        description="values[row][aggregate] of the same groups in the other range; null where there is no such group."
+    )
+    series: QuerySeries | None
+
+
+class QueryCost(Shape):
+    rows: int
+    bytes: int = Field(description="Uncompressed.")
+    statements: int
+
+
+class QueryAnswer(Shape):
+    query: str = Field(description="The query in its text form, for a URL.")
+    from_unix_nano: Nano
+    to_unix_nano: Nano
+    columns: list[QueryColumn]
+    rows: list[list[AttributeValue]] = Field(
+        description="A value per column. Keys give null where a record has none; aggregates where there is nothing to take them of."
+    )
+    row_count: int
+    series: QuerySeries | None = Field(description="If the query asks for a series.")
+    comparison: QueryComparison | None = Field(description="If the query compares.")
+    read: QueryCost = Field(description="What the store read for the answer.")
+    partial: bool = Field(
+        description="Whether something of the answer was left out; `partial_reasons` says what and why."
+    )
+    partial_reasons: list[str]

@@ -104,11 +104,11 @@ def slices(start: int, end: int) -> Iterator[tuple[int, int]]:
         end, size = begin, 4 * size
 
 
-def buckets(spells: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """Five-minute buckets that these spells (first and last unix second) touch, as starts and ends of runs of buckets."""
+def buckets(intervals: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """Five-minute buckets that these intervals (first and last unix second) touch, as starts and ends of runs of buckets."""
     starts: list[int] = []
     ends: list[int] = []
-    for first, last in sorted(spells):
+    for first, last in sorted(intervals):
         begin, end = first // 300 * 300, last // 300 * 300 + 300
         if ends and begin <= ends[-1]:
             ends[-1] = max(ends[-1], end)

@@ -5,16 +5,18 @@ trace found in a slice may have matched before it too; such a trace is left to t
 place in the order. The second reads all spans of the page's traces, within the bounds that the trace index knows.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
 from libs.common.clock import Clock
 from libs.common.query import Condition, Query, Signal
+from libs.common.query.traces import named_spans, speaks_of_traces
 from services.analytics.cursors import TraceCursor
 from services.analytics.errors import TraceNotFound
 from services.analytics.metrics import AnalyticsMetrics
 from services.analytics.otlp_rows import span as span_json
-from services.analytics.repository import Spells, TelemetryRepository
+from services.analytics.repository import Intervals, TelemetryRepository
 from services.analytics.time_range import SECOND, TimeRange, slices
 
 HEAT_MAP_POINTS = 60
@@ -37,6 +39,8 @@ class TraceSearch:
         self, tenant: str, query: Query | None, span: TimeRange, limit: int, cursor: TraceCursor | None
     ) -> dict[str, Any]:
         """A page of summaries and the cursor to the next. A search that runs out of time gives what it found so far."""
+        if query is not None and speaks_of_traces(query):
+            return await self._by_structure(tenant, query, span, limit, cursor)
         condition = await self._repository.condition(tenant, query, Signal.TRACES, span)
         found, extents, end = await self._find(tenant, condition, span, limit, cursor)
         page = found[:limit]
@@ -45,12 +49,26 @@ class TraceSearch:
         summaries = await self._summarise(tenant, condition, span, page, extents)
         return {"traces": summaries, "next_cursor": end.encode() if end else None}
 
+    async def _by_structure(
+        self, tenant: str, query: Query, span: TimeRange, limit: int, cursor: TraceCursor | None
+    ) -> dict[str, Any]:
+        """As `search`, for conditions on whole traces, which belong to the range they begin in; newest first by their beginning."""
+        before = cursor or TraceCursor(span.end, "")
+        found, condition = await asyncio.gather(
+            self._repository.traces_by_structure(tenant, query, span, before, limit + 1),
+            self._repository.condition(tenant, named_spans(query), Signal.TRACES, span),
+        )
+        page = found[:limit]
+        extents = await self._extents(tenant, page)
+        summaries = await self._summarise(tenant, condition, span, page, extents)
+        return {"traces": summaries, "next_cursor": page[-1].encode() if len(found) > limit else None}
+
     async def _find(
         self, tenant: str, condition: Condition, span: TimeRange, limit: int, cursor: TraceCursor | None
-    ) -> tuple[list[TraceCursor], dict[str, Spells], TraceCursor | None]:
+    ) -> tuple[list[TraceCursor], dict[str, Intervals], TraceCursor | None]:
         """Up to limit + 1 traces, when they were active, and where the search ended if it did not reach the range's start."""
         found: list[TraceCursor] = []
-        extents: dict[str, Spells] = {}
+        extents: dict[str, Intervals] = {}
         place = cursor if cursor is not None and cursor.time < span.end else TraceCursor(span.end, "")
         deadline = self._clock.monotonic() + self._budget
         read = 0
@@ -79,7 +97,7 @@ class TraceSearch:
         self._metrics.search_slices.labels(Signal.TRACES).observe(read)
         return found, extents, None
 
-    async def _extents(self, tenant: str, candidates: list[TraceCursor]) -> dict[str, Spells]:
+    async def _extents(self, tenant: str, candidates: list[TraceCursor]) -> dict[str, Intervals]:
         if not candidates:
             return {}
         return await self._repository.trace_extents(tenant, [candidate.trace_id for candidate in candidates])
@@ -89,12 +107,12 @@ class TraceSearch:
         tenant: str,
         condition: Condition,
         before: TimeRange,
-        extents: dict[str, Spells],
+        extents: dict[str, Intervals],
         candidates: list[TraceCursor],
     ) -> set[str]:
         """Candidates that match before the slice, too. Most traces are short: only those active then are looked at."""
         first, last = before.start // SECOND, before.end // SECOND
-        spells: dict[str, Spells] = {}
+        intervals: dict[str, Intervals] = {}
         for candidate in candidates:
             active = [
                 (max(begin, first), min(end, last))
@@ -102,11 +120,11 @@ class TraceSearch:
                 if begin * SECOND < before.end and end >= first
             ]
             if active:
-                spells[candidate.trace_id] = active
-        if not spells or before.start >= before.end:
+                intervals[candidate.trace_id] = active
+        if not intervals or before.start >= before.end:
             return set()
         return await self._repository.trace_earlier_matches(
-            tenant, condition, before, _all(spells.values()), list(spells)
+            tenant, condition, before, _all(intervals.values()), list(intervals)
         )
 
     async def _summarise(
@@ -115,13 +133,13 @@ class TraceSearch:
         condition: Condition,
         span: TimeRange,
         page: list[TraceCursor],
-        extents: dict[str, Spells],
+        extents: dict[str, Intervals],
     ) -> list[dict[str, Any]]:
         ids = [found.trace_id for found in page if found.trace_id in extents]
         if not ids:
             return []
-        spells = _all(extents[trace_id] for trace_id in ids)
-        rows = await self._repository.trace_summaries(tenant, condition, span, spells, ids)
+        intervals = _all(extents[trace_id] for trace_id in ids)
+        rows = await self._repository.trace_summaries(tenant, condition, span, intervals, ids)
         return [_summary(rows[trace_id]) for trace_id in ids if trace_id in rows]
 
     async def durations(self, tenant: str, query: Query | None, span: TimeRange) -> dict[str, Any]:
@@ -152,9 +170,9 @@ class TraceSearch:
 
         Raises TraceNotFound. A trace of more than `limit` spans gives its earliest and says so in `truncated`.
         """
-        spells = (await self._repository.trace_extents(tenant, [trace_id])).get(trace_id)
-        rows = await self._repository.trace_spans(tenant, spells, trace_id, limit + 1) if spells else []
-        if not spells or not rows:
+        intervals = (await self._repository.trace_extents(tenant, [trace_id])).get(trace_id)
+        rows = await self._repository.trace_spans(tenant, intervals, trace_id, limit + 1) if intervals else []
+        if not intervals or not rows:
             raise TraceNotFound(
                 f"There is no trace {trace_id}. It was never sent, has not arrived yet, or has expired."
             )
@@ -162,8 +180,8 @@ class TraceSearch:
         return {"trace_id": trace_id, "spans": spans, "truncated": len(rows) > limit}
 
 
-def _all(spells: Iterable[Spells]) -> Spells:
-    return [spell for several in spells for spell in several]
+def _all(intervals: Iterable[Intervals]) -> Intervals:
+    return [interval for several in intervals for interval in several]
 
 
 def _summary(row: dict[str, Any]) -> dict[str, Any]:

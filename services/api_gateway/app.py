@@ -15,6 +15,7 @@ from libs.common.control_store import open_control_store
 from libs.common.redis_client import open_redis
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
+from libs.common.web.raw_path import RawPathMiddleware
 from services.api_gateway.allowed_hosts import AllowedHostsMiddleware
 from services.api_gateway.dependencies import State, assemble
 from services.api_gateway.housekeeping import housekeeping
@@ -25,7 +26,7 @@ from services.api_gateway.repository import ControlPlane
 from services.api_gateway.response_headers import ResponseHeadersMiddleware
 from services.api_gateway.routes import install_routes
 from services.api_gateway.settings import Settings
-from services.api_gateway.upstreams import open_upstreams
+from services.api_gateway.upstreams import NAMED_PREFIXES, open_upstreams
 
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
@@ -42,6 +43,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     # Added inside out: the web defaults last, so that they see every response with all its headers.
+    app.add_middleware(RawPathMiddleware, prefixes=NAMED_PREFIXES)
     if settings.gateway.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 import httpx
 import structlog
@@ -22,9 +23,10 @@ from libs.common.errors import (
     UpstreamUnavailable,
 )
 from libs.common.web.disconnect import cancel_on_disconnect
+from libs.common.web.raw_path import DOT_SEGMENTS, raw_path
 from services.api_gateway.forwarded_headers import Headers, response_headers
 from services.api_gateway.metrics import GatewayMetrics
-from services.api_gateway.upstreams import Upstream
+from services.api_gateway.upstreams import NAMED_PREFIXES, Upstream
 
 RETRY_AFTER_SECONDS = 2.0
 
@@ -35,21 +37,27 @@ def request_target(scope: Scope) -> bytes:
     """Path and query exactly as the client wrote them, so that nothing is decoded and encoded differently on the way.
 
     Raises InvalidRequest for a path that we and an upstream might read differently: dot segments, backslashes, control
-    characters, anything but ASCII. The decoded path decided about access; it must be the path the upstream resolves.
+    characters, anything but ASCII. The path that decided about access must be the path the upstream resolves. Below routes
+    that take names both match the path as it was written, so that a name may hold anything, percent-encoded.
     """
-    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
-    decoded: str = scope["path"]
+    raw = raw_path(scope)
+    named = raw.startswith(NAMED_PREFIXES)
+    decoded = raw if named else unquote(raw)
     segments = decoded.replace("\\", "/").split("/")
+    if named and any(unquote(segment) in DOT_SEGMENTS for segment in segments):
+        raise InvalidRequest(
+            "'.' and '..' cannot be part of a path. Ask for the name in the query, as in /api/v1/service?name=.."
+        )
     if (
-        not raw.startswith(b"/")
+        not raw.startswith("/")
         or not raw.isascii()
         or "\\" in decoded
-        or any(segment in {".", ".."} for segment in segments)
+        or any(segment in DOT_SEGMENTS for segment in segments)
         or any(ord(character) < 0x20 or ord(character) == 0x7F for character in decoded)
     ):
         raise InvalidRequest("The path has dot segments, backslashes or control characters. Send a plain path.")
     query: bytes = scope.get("query_string", b"")
-    target = raw + b"?" + query if query else raw
+    target = raw.encode("latin-1") + (b"?" + query if query else b"")
     if any(byte <= 0x20 or byte >= 0x7F for byte in target):
         raise InvalidRequest("The URL has characters that must be percent-encoded.")
     return target

@@ -32,12 +32,18 @@ class Route:
     keeps_authorization: bool = False
     documented: bool = False
 
+    @property
+    def takes_names(self) -> bool:
+        """Whether paths below it hold names of any kind, and are matched as they were written (raw_path.py)."""
+        return self.below and self.service == "analytics"
+
 
 ROUTES: tuple[Route, ...] = (
     *(
         Route(f"/api/v1/{name}", "analytics", READ_METHODS, scope="read", documented=True)
-        for name in ("services", "traces", "logs", "metrics", "attributes")
+        for name in ("services", "service", "traces", "logs", "metrics", "metric", "attributes")
     ),
+    Route("/api/v1/query", "analytics", READ_METHODS | {"POST"}, scope="read", below=False, documented=True),
     *(
         Route(f"/v1/{signal}", "receiver", frozenset({"POST", "OPTIONS"}), below=False, keeps_authorization=True)
         for signal in ("traces", "logs", "metrics")
@@ -46,8 +52,12 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+# Below these a path is matched as the client wrote it.
+NAMED_PREFIXES = tuple(f"{route.prefix}/" for route in ROUTES if route.takes_names)
+
+
 def route_of(path: str) -> Route | None:
-    """The route that takes `path`, percent-decoded, as the upstream will see it."""
+    """The route that takes `path`, percent-decoded except where it holds names, as the upstream will see it."""
     return next((route for route in ROUTES if takes(route, path)), None)
 
 

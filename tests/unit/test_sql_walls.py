@@ -14,6 +14,7 @@ TABLES = frozenset(file.stem for file in DECLARED.glob("*.sql"))
 MAY_HOLD_SQL = {
     "libs/common/clickhouse": "the client's own (ready, cancel), and the migration runner's, which come before any schema",
     "libs/common/control_store": "the migration runner's own schema, and the readiness query",
+    "libs/common/query": "the registry of signals and what compiles questions to plans (decision 0026); callers' texts are bound",
     "embedded/clickhouse_front": "the engine's own: formats, version, cancel, temporary tables",
     "cli/declared_schema.py": "asks the engine what migrations made",
     "cli/doctor_product.py": "asks the engine's system tables",

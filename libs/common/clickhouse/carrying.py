@@ -13,17 +13,19 @@ rows go through the very views that new ones do.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from libs.common.clickhouse.client import ClickHouse
+from libs.common.clickhouse.client import Answer, ClickHouse
 from libs.common.clickhouse.migrations import TABLE as MIGRATIONS_TABLE
 from libs.common.clickhouse.statements import Statement
 from libs.common.clock import Clock, SystemClock
 from libs.common.errors import StoreUnavailable
+
+T = TypeVar("T")
 
 SUFFIX = "_before"
 VIEW_SUFFIX = "_and_before"
@@ -83,14 +85,26 @@ class Reading:
 
     async def query(self, statement: Statement, values: Mapping[str, Any], *, timeout: float) -> list[dict[str, Any]]:
         """Rows as ClickHouse.query gives them, raising what it raises."""
+        return await self._asked(statement, lambda named: self._clickhouse.query(named, values, timeout=timeout))
+
+    async def query_with_cost(
+        self, statement: Statement, values: Mapping[str, Any], *, settings: Mapping[str, Any] | None, timeout: float
+    ) -> Answer:
+        """As ClickHouse.query_with_cost."""
+        return await self._asked(
+            statement,
+            lambda named: self._clickhouse.query_with_cost(named, values, settings=settings, timeout=timeout),
+        )
+
+    async def _asked(self, statement: Statement, ask: Callable[[Statement], Awaitable[T]]) -> T:
         try:
-            return await self._clickhouse.query(await self._named(statement), values, timeout=timeout)
+            return await ask(await self._named(statement))
         except StoreUnavailable:
             if not self._names:
                 raise
         # A view may have gone between our look and the statement.
         self._until = -math.inf
-        return await self._clickhouse.query(await self._named(statement), values, timeout=timeout)
+        return await ask(await self._named(statement))
 
     async def _named(self, statement: Statement) -> Statement:
         if self._clock.monotonic() > self._until:

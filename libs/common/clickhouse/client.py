@@ -10,6 +10,7 @@ import struct
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -57,6 +58,15 @@ class StoreMetrics(Metrics):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows by column name, and the rows and uncompressed bytes that the store read for them."""
+
+    rows: list[dict[str, Any]]
+    read_rows: int
+    read_bytes: int
+
+
 class _EmptyColumns(dict[str, list[Any]]):
     def __missing__(self, _name: str) -> list[Any]:
         return []
@@ -87,6 +97,25 @@ class ClickHouse:
         """Rows as dicts. Time columns should be selected as integers: Python's datetime has no nanoseconds."""
         result = await self._read(statement, parameters, settings, timeout, column_oriented=False)
         return [dict(row) for row in result.named_results()]
+
+    async def query_with_cost(
+        self,
+        statement: str | Statement,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
+        """Rows as `query` gives them, and what the store read for them."""
+        # Only when the statement has ended does the store know what it read, and its head comes before the rows.
+        known = {"wait_end_of_query": 1, **(settings or {})}
+        result = await self._read(statement, parameters, known, timeout, column_oriented=False)
+        summary = result.summary
+        return Answer(
+            [dict(row) for row in result.named_results()],
+            read_rows=int(summary.get("read_rows", 0)),
+            read_bytes=int(summary.get("read_bytes", 0)),
+        )
 
     async def query_columns(
         self,

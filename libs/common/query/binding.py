@@ -1,7 +1,7 @@
 """Parameters of a statement under construction. Text of the caller's never becomes SQL: it is bound, and named here."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from libs.common.errors import InvalidQuery
@@ -47,3 +47,8 @@ def refuse_operator(term: Comparison, allowed: tuple[Operator, ...]) -> InvalidQ
         position=term.position,
         expected=f"one of {' '.join(allowed)}",
     )
+
+
+def any_of(choices: Sequence[str]) -> str:
+    """SQL of which one choice has to hold. At least one choice."""
+    return choices[0] if len(choices) == 1 else f"({' OR '.join(choices)})"

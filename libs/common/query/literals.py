@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 import re2
 
 from libs.common.errors import InvalidQuery
-from libs.common.query.ast import Value
+from libs.common.query.ast import WILDCARD, Value
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -17,7 +18,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|μs|ms|s|m|h)")
 _UNIT_NANO = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
 }  # fmt: skip
-_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){1,32}")
+_HEX = re.compile(r"[0-9a-f]{1,64}")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -40,13 +41,30 @@ class String:
     text: str
 
 
-Literal: TypeAlias = Number | Boolean | String
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """A bare text with `*` in it; `pattern` as the store's LIKE takes it."""
+
+    text: str
+
+    @property
+    def pattern(self) -> str:
+        return like_pattern(self.text)
+
+    @property
+    def is_anything(self) -> bool:
+        return not self.text.strip(WILDCARD)
+
+
+Literal: TypeAlias = Number | Boolean | Wildcard | String
 
 
 def literal(value: Value) -> Literal:
-    """What an attribute is compared with: quoted is a string; bare is a number or boolean if it reads as one."""
+    """What a value stands for: quoted it is a string; bare a number, boolean or pattern if it reads as one."""
     text = value.text
     if not value.quoted:
+        if WILDCARD in text:
+            return Wildcard(text)
         if text in {"true", "false"}:
             return Boolean(text == "true", text)
         if _INTEGER.fullmatch(text):
@@ -56,6 +74,23 @@ def literal(value: Value) -> Literal:
         if _DECIMAL.fullmatch(text) and math.isfinite(number := float(text)):
             return Number(number, text)
     return String(text)
+
+
+def like_pattern(text: str) -> str:
+    """`*` as LIKE's `%`, and everything else as itself."""
+    return like_escaped(text).replace(WILDCARD, "%")
+
+
+def like_escaped(text: str) -> str:
+    """The text as LIKE takes it literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """The text in the forms in which Unicode may write it: as given, composed (NFC) and decomposed (NFD)."""
+    if text.isascii():
+        return (text,)
+    return tuple(dict.fromkeys((text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))))
 
 
 def duration_nano(value: Value) -> int:
@@ -75,13 +110,19 @@ def duration_nano(value: Value) -> int:
     return total
 
 
-def identifier_hex(value: Value, digits: int) -> str:
-    """A trace or span id as lower-case hex. Raises InvalidQuery; `digits` is the length the error message names."""
-    if not _HEX.fullmatch(value.text):
+def identifier_hex(value: Value, digits: int) -> tuple[str, ...]:
+    """The ids that a trace or span id as somebody writes it can mean, as lower-case hex: usually one.
+
+    `digits` is the length of a whole id. Upper case, dashes and a `0x` in front mean nothing; leading zeros may be missing,
+    because 64-bit tracers and their pages leave them out. Raises InvalidQuery.
+    """
+    text = value.text.lower().removeprefix("0x").replace("-", "")
+    if not _HEX.fullmatch(text) or len(text) > 64:
         raise InvalidQuery(
             f"{value.text!r} is no id.", position=value.position, expected=f"{digits} hexadecimal digits"
         )
-    return value.text.lower()
+    whole = text.zfill(digits)
+    return (whole,) if len(text) % 2 or text == whole else (text, whole)
 
 
 def regular_expression(value: Value) -> str:

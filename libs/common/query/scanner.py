@@ -2,8 +2,12 @@
 operator and a value, while the value itself may hold `=`; so the parser asks for what it expects.
 """
 
+import re
+
 from libs.common.errors import InvalidQuery
-from libs.common.query.ast import OPERATORS, WORD, Operator, Value, is_bare_value
+from libs.common.query.ast import OPERATORS, PIPE, WORD, Operator, Value, bare_length, is_bare_value
+
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?[a-zµμ]*")
 
 
 class Scanner:
@@ -12,6 +16,10 @@ class Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
+        # Between the braces of a span set, where a closing brace ends whatever stands before it.
+        self.in_braces = False
+        # In a list, where a comma separates.
+        self.in_list = False
 
     def at_end(self) -> bool:
         self._skip_spaces()
@@ -31,6 +39,25 @@ class Scanner:
     def word(self) -> str | None:
         self._skip_spaces()
         found = WORD.match(self.text, self.position)
+        word = found.group() if found else ""
+        if self.in_braces:
+            word = word[: bare_length(word)]
+        if self.in_list:
+            word = word.split(",", 1)[0]
+        if not word:
+            return None
+        self.position += len(word)
+        return word
+
+    def run(self, length: int) -> str:
+        """The next characters, whatever they are."""
+        self.position += length
+        return self.text[self.position - length : self.position]
+
+    def number(self) -> str | None:
+        """Digits with a unit or without one, as steps and limits are written."""
+        self._skip_spaces()
+        found = _NUMBER.match(self.text, self.position)
         if found is None:
             return None
         self.position = found.end()
@@ -71,23 +98,24 @@ class Scanner:
         start = self._skip_spaces()
         if self.peek() == '"':
             return Value(self.phrase(), quoted=True, position=start)
-        depth = 0
         end = start
         while end < len(self.text) and not self.text[end].isspace() and self.text[end] != '"':
-            depth += (self.text[end] == "(") - (self.text[end] == ")")
-            if depth < 0:  # this one closes a group opened before the term
-                break
             end += 1
+        # A bracket that the value did not open closes a group opened before the term.
+        end = start + bare_length(self.text[start:end])
+        if self.in_list:
+            end = start + len(self.text[start:end].split(",", 1)[0])
         text = self.text[start:end]
-        if not text:
+        if not text or text == PIPE:
             raise InvalidQuery(
                 f"There is no value behind the operator at position {start}.",
                 position=start,
                 expected='a value, as in status=error or name="two words"',
             )
-        if not is_bare_value(text) or self.text[end : end + 1] == '"':
+        follows = self.text[end : end + 1]
+        if not is_bare_value(text) or follows == '"' or (follows == "}" and not self.in_braces):
             raise InvalidQuery(
-                f"The value at position {start} holds quotes, spaces or single parentheses; write it in quotes.",
+                f"The value at position {start} holds quotes, spaces or single brackets; write it in quotes.",
                 position=start,
                 expected='a value in quotes, as in "GET /cart (v2)"',
             )

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.analytics.routes import attributes, logs, metrics, services, traces
+from services.analytics.routes import attributes, logs, metrics, query, services, traces
 
 DESCRIPTION = """
 Reads what was sent: traces, logs, metrics, and rate, errors and durations derived from spans.
@@ -22,5 +22,5 @@ parentheses. `!=` needs the key to be there; `NOT key=value` does not. Regular e
 
 def install_routes(app: FastAPI) -> None:
     """All routes of the service."""
-    for module in (services, traces, logs, metrics, attributes):
+    for module in (services, traces, logs, metrics, attributes, query):
         app.include_router(module.router)

@@ -12,6 +12,7 @@ from services.analytics.routes.parameters import Cursor, PointQuery, normal_form
 from services.analytics.schemas import MetricList, MetricPoints
 
 router = APIRouter(tags=["metrics"])
+PageLimit = Annotated[int, Query(ge=1, le=9999, description="Points in a page, over all its series.")]
 OnlyService = Annotated[str | None, Query(description="Only points of this service.", examples=["checkout"])]
 
 
@@ -32,7 +33,28 @@ async def list_metrics(
 
 
 @router.get(
-    "/api/v1/metrics/{name:path}",
+    "/api/v1/metric",
+    response_model=MetricPoints,
+    response_model_exclude_unset=True,
+    summary="Points of a metric, by parameter",
+)
+async def get_metric_by_parameter(
+    request: Request,
+    state: CurrentState,
+    tenant: Tenant,
+    span: AskedRange,
+    name: Annotated[str, Query(description="The metric's whole name.", examples=["http.server.request.duration"])],
+    service: OnlyService = None,
+    query: PointQuery = "",
+    limit: PageLimit = 5000,
+    cursor: Cursor = None,
+) -> Response:
+    """As `/api/v1/metrics/{name}`, for names that cannot be part of a path."""
+    return await get_metric(request, state, tenant, span, name, service, query, limit, cursor)
+
+
+@router.get(
+    "/api/v1/metrics/{name:rest}",
     response_model=MetricPoints,
     response_model_exclude_unset=True,
     summary="Points of a metric",
@@ -42,10 +64,15 @@ async def get_metric(
     state: CurrentState,
     tenant: Tenant,
     span: AskedRange,
-    name: Annotated[str, Path(description="The metric's whole name.", examples=["http.server.request.duration"])],
+    name: Annotated[
+        str,
+        Path(
+            description="The metric's whole name, percent-encoded; any name.", examples=["http.server.request.duration"]
+        ),
+    ],
     service: OnlyService = None,
     query: PointQuery = "",
-    limit: Annotated[int, Query(ge=1, le=9999, description="Points in a page, over all its series.")] = 5000,
+    limit: PageLimit = 5000,
     cursor: Cursor = None,
 ) -> Response:
     """Every series of the metric with its points as sent, exemplars included."""

@@ -9,11 +9,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-KEYS = ("a", "b", "x y", "status", "한국", "service.name")
+KEYS = ("a", "b", "x y", "status", "한국", "m", "service.name")
 STRINGS = ("", "a", "A", "b c", "200", "5.5", "true", "결제 실패", "line\nbreak", "back\\slash", "quo\"te's")
 INTS = (0, 1, -1, 5, 200, 500, 2**53 + 1, -(2**63), 2**63 - 1)
 DOUBLES = (0.0, 0.5, 5.0, 5.5, -1.5, 200.0, 1e300, float("inf"), float("nan"))
-NAMES = ("", "GET /cart", "get /Cart (v2)", "결제", "Straße", "a")
+NAMES = ("", "GET /cart", "get /Cart (v2)", "결제", "Straße", "a", "cafe\u0301", "café")
+BODIES = (
+    42, 1.5, True, ["결제", "GET", 7], {"guid": "x", "n": 503, "deep": {"ok": False}},
+    '{"order": {"id": 7, "tags": ["a", "b"], "price": 1.5}, "ok": true, "guid": "x"}', '{"n": "503", "order": {"id": "7"}}',
+)  # fmt: skip
+MAPS = ({"sub": "deep", "n": 7}, {"sub": "café", "n": True}, {"n": [1, "a"]})
 SERVICES = ("", "checkout", "cart", "한국")
 ABSENT = object()
 
@@ -39,7 +44,7 @@ def samples(count: int, seed: int = 7) -> list[Sample]:
 
 def _sample(index: int, chance: random.Random, resources: list[dict[str, Any]]) -> Sample:
     number = chance.choice((0, 1, 5, 9, 10, 13, 17, 18, 20, 21, 24))
-    body = chance.choice((*NAMES, ABSENT, 42, ["결제", "GET"]))
+    body = chance.choice((*NAMES, *BODIES, ABSENT))
     return Sample(
         index,
         _attributes(chance),
@@ -56,8 +61,9 @@ def _sample(index: int, chance: random.Random, resources: list[dict[str, Any]]) 
             "span_id": index.to_bytes(8, "big"),
             "parent_span_id": chance.choice((b"", b"\x01" * 8)),
             "events": chance.choice(((), ("exception",), ("retry", "exception"))),
+            "event_attributes": chance.choice(({}, {"a": "b c"}, {"a": 5, "status": [1, "a"]})),
             "severity": number,
-            "severity_text": chance.choice(("", "INFO", "ERROR")),
+            "severity_text": chance.choice(("", "INFO", "ERROR", "warn", "Warning")),
             "body": body,
             "event_name": chance.choice(("", "user.login")),
         },
@@ -65,8 +71,9 @@ def _sample(index: int, chance: random.Random, resources: list[dict[str, Any]]) 
 
 
 def _attributes(chance: random.Random) -> dict[str, Any]:
-    kinds = (STRINGS, STRINGS, INTS, DOUBLES, (True, False), (None, [1, "a"]))
-    return {key: chance.choice(chance.choice(kinds)) for key in KEYS[:-1] if chance.random() < 0.5}
+    kinds = (STRINGS, STRINGS, INTS, DOUBLES, (True, False), (None, [1, "a"], ["200", 5.5, True, -1]))
+    values = {key: chance.choice(chance.choice(kinds)) for key in KEYS[:-2] if chance.random() < 0.5}
+    return values | ({"m": chance.choice(MAPS)} if chance.random() < 0.4 else {})
 
 
 def _service(chance: random.Random) -> dict[str, str]:
@@ -88,6 +95,9 @@ def fill(message: AnyValue, value: Any) -> None:
         message.array_value.SetInParent()
         for item in value:
             fill(message.array_value.values.add(), item)
+    elif isinstance(value, dict):
+        message.kvlist_value.SetInParent()
+        fill_attributes(message.kvlist_value.values, value)
 
 
 def fill_attributes(target: Any, values: dict[str, Any]) -> None:
@@ -114,7 +124,7 @@ def traces(records: list[Sample], time: int) -> ExportTraceServiceRequest:
         span.status.code = values["status"]
         span.status.message = values["status_message"]
         for name in values["events"]:
-            span.events.add(name=name)
+            fill_attributes(span.events.add(name=name).attributes, values["event_attributes"])
         fill_attributes(span.attributes, record.attributes)
     return request
 

@@ -37,7 +37,7 @@ HOUR = 3600 * 10**9
         ("/api/v1/traces", {"cursor": "nonsense"}, "invalid-cursor", "Leave it out"),
         ("/api/v1/logs", {"cursor": "WyJ0IiwxLCIiXQ"}, "invalid-cursor", "Leave it out"),
         ("/api/v1/traces/xyz", {}, "invalid-request", "trace_id"),
-        ("/api/v1/traces/" + "a" * 31, {}, "invalid-request", "trace_id"),
+        ("/api/v1/traces/" + "a" * 33, {}, "invalid-request", "trace_id"),
     ],
 )
 async def test_problems_say_what_to_do(

@@ -19,10 +19,21 @@ from tests.integration.services.analytics.conftest import NOW, SECRET, Analytics
 TRACE = "ab" * 16
 WHOLE_RANGE = {"from_": str(NOW - 3600 * 10**9), "to": str(NOW)}
 # Every endpoint with parameters under which the owner finds something.
+# What an answer says whatever the data: what was asked, and what it cost.
+SAID_ANYWAY = {
+    "time_unix_nano", "step_seconds", "name", "service", "query", "columns", "read", "from_unix_nano", "to_unix_nano",
+}  # fmt: skip
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("/api/v1/services", {}),
     ("/api/v1/services/{service}", {"service": "checkout"}),
     ("/api/v1/services/{service}/operations", {"service": "checkout"}),
+    ("/api/v1/service", {"name": "checkout"}),
+    ("/api/v1/service/operations", {"name": "checkout"}),
+    ("/api/v1/metric", {"name": "m"}),
+    ("/api/v1/query", {"q": "| count() by a, resource.a, service | series | compare previous"}),
+    ("/api/v1/query", {"q": "from traces {service=checkout} OR {} > {} OR {} >> {} | count() by root.service"}),
+    ("/api/v1/query", {"q": "from logs"}),
+    ("/api/v1/query", {"q": "from metrics | avg(value) by metric"}),
     ("/api/v1/traces", {}),
     ("/api/v1/traces", {"query": "service=checkout OR NOT exists a"}),
     ("/api/v1/traces", {"query": "a=200 OR resource.a=200 OR exists b"}),
@@ -60,7 +71,7 @@ def leaves(answer: Any) -> Iterator[Any]:
     """What an answer says that data made it say."""
     if isinstance(answer, dict):
         for key, value in answer.items():
-            if key not in {"time_unix_nano", "step_seconds", "name", "service"}:
+            if key not in SAID_ANYWAY:
                 yield from leaves(value)
     elif isinstance(answer, list):
         for value in answer:

@@ -33,7 +33,14 @@ def test_where_paths_go(path: str, service: str, scope: str | None) -> None:
 
 
 def test_prefixes_end_at_segments() -> None:
-    for path in ("/api/v1/servicesx", "/api/v1/service", "/api/v1/", "/api/v2/services", "/API/v1/services"):
+    for path in (
+        "/api/v1/servicesx",
+        "/api/v1/servic",
+        "/api/v1/queryx",
+        "/api/v1/",
+        "/api/v2/services",
+        "/API/v1/services",
+    ):
         route = route_of(path)
         assert route is not None
         assert route.service == "ui"

@@ -25,20 +25,58 @@ def sql(text: str, signal: Signal = Signal.TRACES) -> tuple[str, list[object]]:
         ("", "true", []),
         ("service=a", "service = ?", ["a"]),
         ("resource.service.name=a", "service = ?", ["a"]),
-        ("operation!=a", "(name != '' AND name != ?)", ["a"]),
+        ("operation!=a", "(name != '' AND NOT name = ?)", ["a"]),
+        ("operation=a*_", "name LIKE ?", ["a%\\_"]),
+        ("operation:a", "name = ?", ["a"]),
+        ("service:*", "service != ''", []),
         ("duration>0", "duration_nano > ?", [0]),
         ("duration>=1m30s", "duration_nano >= ?", [90 * 10**9]),
         ("duration<1.5us", "duration_nano < ?", [1500]),
         ("status=ERROR kind!=server", "(status_code = ? AND kind != ?)", [2, 2]),
-        ("trace_id=ABCD", "trace_id = unhex(?)", ["abcd"]),
+        ("trace_id=" + "AB" * 16, "trace_id = unhex(?)", ["ab" * 16]),
+        ("trace_id=0xABC", "trace_id = unhex(?)", ["abc".zfill(32)]),
+        ("trace_id=AB-CD", "trace_id IN (unhex(?), unhex(?))", ["abcd", "abcd".zfill(32)]),
         ("event.name=exception", "has(events.name, ?)", ["exception"]),
-        ("code=5", "(attributes_int[?] = ? OR attributes_double[?] = ? OR attributes_string[?] = ?)", ["code", 5, "5"]),
-        ('code="5"', "attributes_string[?] = ?", ["code", "5"]),
-        ('a=""', "(mapContains(attributes_string, ?) AND attributes_string[?] = ?)", ["a", ""]),
-        ("a=true", "(attributes_other[?] = 't' OR attributes_string[?] = ?)", ["a", "true"]),
+        ("code>5", "(attributes_int[?] > ? OR attributes_double[?] > ?)", ["code", 5]),
+        ('code>"5"', "attributes_string[?] > ?", ["code", "5"]),
+        (
+            "a=b*",
+            "(attributes_string[?] LIKE ? OR (mapContains(attributes_int, ?) AND toString(attributes_int[?]) LIKE ?))",
+            ["a", "b%"],
+        ),
+        (
+            'a=""',
+            (
+                "((mapContains(attributes_string, ?) AND attributes_string[?] = ?) "
+                "OR (startsWith(attributes_other[?], 'a') AND position(attributes_other[?], unhex(?)) > 0))"
+            ),
+            ["a", "", "0a020a00"],
+        ),
+        (
+            "a=true",
+            (
+                "(attributes_other[?] = 't' OR attributes_string[?] = ? OR (startsWith(attributes_other[?], 'a') "
+                "AND (position(attributes_other[?], unhex(?)) > 0 OR position(attributes_other[?], unhex(?)) > 0)))"
+            ),
+            ["a", "true", "0a060a0474727565", "0a021001"],
+        ),
+        (
+            "event.a>5",
+            (
+                "arrayExists((s, o) -> ((startsWith(o[?], 'i') AND toInt64OrZero(substring(o[?], 2)) > ?) "
+                "OR (startsWith(o[?], 'd') AND toFloat64OrZero(substring(o[?], 2)) > ?)), events.attributes_string, "
+                "events.attributes_other)"
+            ),
+            ["a", 5],
+        ),
         ("CheckOut", "positionCaseInsensitive(name, ?) > 0", ["CheckOut"]),
-        ("결제", "position(name, ?) > 0", ["결제"]),
-        ("é", "positionCaseInsensitiveUTF8(name, ?) > 0", ["é"]),
+        ("결제", "(position(name, ?) > 0 OR position(name, ?) > 0)", ["결제", "\u1100\u1167\u11af\u110c\u1166"]),
+        (
+            "é",
+            "(positionCaseInsensitiveUTF8(name, ?) > 0 OR positionCaseInsensitiveUTF8(name, ?) > 0)",
+            ["é", "e\u0301"],
+        ),
+        ("time*out", "name ILIKE ?", ["%time%out%"]),
     ],
 )
 def test_spans(text: str, expected: str, values: list[object]) -> None:
@@ -65,9 +103,9 @@ def test_severities(text: str, low: int, high: int, form: str) -> None:
 def test_a_key_of_the_record_hides_the_resources() -> None:
     condition = compile_query(parse("host.name=a"), Signal.LOGS, SCOPE)
     own, fallback = condition.sql[1:-1].split(" OR (NOT ", 1)
-    assert own == "attributes_string[{q0:String}] = {q1:String}"
-    assert fallback.startswith("(mapContains(attributes_string, {q2:String}) OR ")
-    assert f"resource_fingerprint IN ({SCOPE.subquery} AND resource_string[" in fallback
+    assert own.startswith("((attributes_string[{q0:String}] = {q1:String} OR ")
+    assert "mapContains(attributes_string, {q" in fallback
+    assert f"resource_fingerprint IN ({SCOPE.subquery} AND ((resource_string[" in fallback
 
 
 def test_resources_are_left_out_where_none_has_the_key() -> None:

@@ -2,9 +2,22 @@ import pytest
 from hypothesis import example, given, settings
 
 from libs.common.errors import InvalidQuery
-from libs.common.query.ast import And, Comparison, Exists, Key, Not, Or, Query, Text, Value, to_text
+from libs.common.query.ast import (
+    And,
+    Comparison,
+    Exists,
+    Key,
+    Not,
+    Or,
+    Query,
+    SpanPath,
+    SpanSet,
+    Text,
+    Value,
+    to_text,
+)
 from libs.common.query.parser import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse, parse_key
-from tests.unit.libs.common.query.strategies import ALMOST_QUERIES, KEYS, queries
+from tests.unit.libs.common.query.strategies import ALMOST_QUERIES, KEYS, queries, trace_queries
 
 
 def term(key: str, operator: str, value: str, *, quoted: bool = False) -> Comparison:
@@ -43,6 +56,20 @@ def term(key: str, operator: str, value: str, *, quoted: bool = False) -> Compar
         ("can't ~/x !", And((Text("can't"), Text("~/x"), Text("!")))),
         ("결제 실패", And((Text("결제"), Text("실패")))),
         ("foo(bar)", And((Text("foo"), Text("bar")))),
+        ("service:checkout", term("service", "=", "checkout")),
+        ('service:"a b"', term("service", "=", "a b", quoted=True)),
+        ("url:http://x/y?a=b", term("url", "=", "http://x/y?a=b")),
+        ("event.exception.type:A*", Comparison(Key("exception.type", "event"), "=", Value("A*"))),
+        ("a:b=colon", term("a:b", "=", "colon")),
+        ("error: 12:30:45 ::1 C:\\temp", And((Text("error:"), Text("12:30:45"), Text("::1"), Text("C:\\temp")))),
+        ("https://h/p?a=1&b=2#f", Text("https://h/p?a=1&b=2#f")),
+        ("(https://h/p?a=(1))", Text("https://h/p?a=(1)")),
+        ("jdbc:mysql://db/x GET", And((Text("jdbc:mysql://db/x"), Text("GET")))),
+        ("/cart?a=b&c=d", Text("/cart?a=b&c=d")),
+        ("time*out", Text("time*out", wildcard=True)),
+        ('"*"', Text("*")),
+        ('link."a b"=c', Comparison(Key("a b", "link"), "=", Value("c"))),
+        ("{OriginalFormat}=x", term("{OriginalFormat}", "=", "x")),
     ],
 )
 def test_reads(text: str, tree: Query | None) -> None:
@@ -72,6 +99,8 @@ def test_reads(text: str, tree: Query | None) -> None:
         ("a " * (MAX_TERMS + 1), 2 * MAX_TERMS, "at most"),
         ("(" * 100 + "a" + ")" * 100, MAX_DEPTH + 1, "fewer"),
         ("NOT " * 100 + "a", 0, "fewer"),
+        ("a=b}", 2, "in quotes"),
+        ("a=b | count()", 4, "/api/v1/query"),
     ],
 )
 def test_points_at_what_is_wrong(text: str, position: int, expected: str) -> None:
@@ -80,6 +109,45 @@ def test_points_at_what_is_wrong(text: str, position: int, expected: str) -> Non
     assert raised.value.position == position
     assert expected in raised.value.expected
     assert raised.value.extra == {"position": position, "expected": raised.value.expected}
+
+
+A, B = SpanSet(term("service", "=", "a")), SpanSet(term("status", "=", "error"))
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("{service=a}", A),
+        ("{ service=a } { status=error }", And((A, B))),
+        ("{service=a} > {status=error}", SpanPath((A, B), (">",))),
+        ("{service=a}>>{status=error} > {}", SpanPath((A, B, SpanSet(None)), (">>", ">"))),
+        ("NOT {status=error} trace.duration>1s", And((Not(B), term("trace.duration", ">", "1s")))),
+        ("{name={x}} {y}", And((SpanSet(term("name", "=", "{x}")), SpanSet(Text("y"))))),
+    ],
+)
+def test_reads_conditions_on_traces(text: str, tree: Query) -> None:
+    assert parse(text, traces=True) == tree
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "expected"),
+    [
+        ("{a=b", 4, "closing brace"),
+        ("{a=b} >> c", 9, "span set"),
+        ("{a=b c", 6, "closing brace"),
+        ("{a=b} }", 6, "a term"),
+    ],
+)
+def test_points_at_what_is_wrong_in_span_sets(text: str, position: int, expected: str) -> None:
+    with pytest.raises(InvalidQuery) as raised:
+        parse(text, traces=True)
+    assert (raised.value.position, expected in raised.value.expected) == (position, True)
+
+
+@given(trace_queries())
+@settings(max_examples=300)
+def test_conditions_on_traces_print_and_parse(query: Query) -> None:
+    assert parse(to_text(query), traces=True) == query
 
 
 @given(queries())
