@@ -181,7 +181,7 @@ def test_a_taken_port_is_named(tmp_path: Path, product: Product) -> None:
 
 
 def test_the_demo_shop_can_be_given_a_past(product: Product) -> None:
-    done = product.airis("demo", "backfill", "--hours", "0.02", "--fault", "payment-errors@1m/30s")
+    done = product.airis("demo", "backfill", "--hours", "0.2", "--fault", "payment-errors@5m/2m")
     assert done.returncode == 0, done.stdout + done.stderr
     deadline = time.monotonic() + 30
     headers = {"Authorization": f"Bearer {product.run['api_key']}"}
