@@ -45,14 +45,14 @@ _GENTLE = {"max_threads": 1, "max_insert_threads": 1, "async_insert": 0, "max_in
 class Step:
     """Rows of `source` that go into `target`; `group` of the target's `column` is its partition: days or months.
 
-    `through` are the views they pass; without them `<target>.sql` gives the rows. `last`: the source's partition is done with.
+    `through` are the views they pass, in one way or several; without them `<target>.sql` gives the rows. `last`: the source's partition is done with.
     """
 
     target: str
     source: str
     group: str = "toDate"
     column: str = "time"
-    through: tuple[str, ...] = ()
+    through: tuple[tuple[str, ...], ...] = ()
     last: bool = False
 
 
@@ -62,12 +62,14 @@ STEPS = (
     Step("trace_index", "trace_index_before", column="day", last=True),
     Step("red_1h", "red_1h_before", "toStartOfMonth", last=True),
     Step("red_1m", "red_1m_before", last=True),
-    Step("metric_series", "metric_points_before", "toStartOfMonth", "day", ("received_metric_points_to_metric_series",)),
-    Step("metric_1h", "metric_points_before", "toStartOfMonth", "time", ("received_metric_points_to_metric_5m", "metric_5m_to_metric_1h")),
-    Step("metric_5m", "metric_points_before", through=("received_metric_points_to_metric_5m",)),
-    Step("spans", "spans_before", through=("received_spans_to_spans",), last=True),
-    Step("logs", "logs_before", through=("received_logs_to_logs",), last=True),
-    Step("metric_points", "metric_points_before", through=("received_metric_points_to_metric_points",), last=True),
+    Step("metric_series", "metric_points_before", "toStartOfMonth", "day", (("received_metric_points_to_metric_series",),)),
+    Step("metric_1h", "metric_points_before", "toStartOfMonth", "time", (("received_metric_points_to_metric_5m", "metric_5m_to_metric_1h"),)),
+    Step("metric_5m", "metric_points_before", through=(("received_metric_points_to_metric_5m",),)),
+    Step("span_attribute_values", "spans_before", through=(("received_spans_to_span_attribute_values",), ("received_spans_to_span_attribute_values_of_others",))),
+    Step("log_attribute_values", "logs_before", through=(("received_logs_to_log_attribute_values",), ("received_logs_to_log_attribute_values_of_others",))),
+    Step("spans", "spans_before", through=(("received_spans_to_spans",),), last=True),
+    Step("logs", "logs_before", through=(("received_logs_to_logs",),), last=True),
+    Step("metric_points", "metric_points_before", through=(("received_metric_points_to_metric_points",),), last=True),
 )  # fmt: skip
 
 
@@ -232,11 +234,16 @@ class Carrier:
         """A SELECT of the target's rows that come from these partitions of the source."""
         if not step.through:
             return self._filled(step.target, step, partitions)
-        made, of = self._filled(f"from_{step.source}", step, partitions), _written_to(step.through[0])
-        for view in step.through:
-            made = self._views[view].replace(f"FROM {self._database}.{of}", f"FROM ({made}) AS {of}")
-            of = view.rpartition("_to_")[2]
-        return made
+        columns = ", ".join(self._columns[step.target])
+        ways = []
+        for views_of_way in step.through:
+            made = self._filled(f"from_{step.source}", step, partitions)
+            of = f"received_{step.source.removesuffix(SUFFIX)}"
+            for view in views_of_way:
+                made = self._views[view].replace(f"FROM {self._database}.{of}", f"FROM ({made}) AS {of}")
+                of = view.rpartition("_to_")[2]
+            ways.append(f"SELECT {columns} FROM ({made})")
+        return " UNION ALL ".join(ways)
 
     def _filled(self, name: str, step: Step, partitions: Sequence[str]) -> str:
         def value(found: re.Match[str]) -> str:
@@ -306,10 +313,6 @@ class Carrier:
 
     def _table(self, name: str) -> str:
         return f"{self._database}.{name}"
-
-
-def _written_to(view: str) -> str:
-    return view.partition("_to_")[0]
 
 
 def _among(step: Step, column: str, partitions: Sequence[str]) -> str:

@@ -268,3 +268,31 @@ async def test_a_severity_in_words_counts_as_one(clickhouse: ClickHouse) -> None
     assert [(row["severity_text"], row["severity"], row["severity_number"]) for row in rows] == [
         *((text, number, 0) for text, number in said.items()), ("WARN", 5, 5),
     ]  # fmt: skip
+
+
+async def test_attribute_values_are_a_recount(clickhouse: ClickHouse) -> None:
+    await create_schema(clickhouse)
+    dice = random.Random(3)
+    expected: dict[tuple[str, str, bool, str], int] = defaultdict(int)
+    for offset in range(3):
+        request = ExportTraceServiceRequest()
+        spans = request.resource_spans.add().scope_spans.add().spans
+        for number in range(300):
+            span = spans.add(trace_id=b"t" * 16, span_id=dice.randbytes(8), start_time_unix_nano=NOW)
+            route, status, flag = f"/r/{dice.randrange(20)}", dice.choice([200, 404]), dice.choice([True, False])
+            span.attributes.add(key="route").value.string_value = route
+            span.attributes.add(key="id").value.string_value = f"{offset}-{number}"
+            span.attributes.add(key="long").value.string_value = "x" * 257
+            span.attributes.add(key="status").value.int_value = status
+            span.attributes.add(key="flag").value.bool_value = flag
+            span.attributes.add(key="share").value.double_value = dice.random()
+            for entry in (
+                ("route", "s", True, route), ("id", "s", False, ""), ("long", "s", False, ""), ("status", "i", True, str(status)),
+                ("flag", "t" if flag else "f", True, ""), ("share", "d", False, ""),
+            ):  # fmt: skip
+                expected[entry] += 1
+        await store(clickhouse, [request], received_at=NOW, first_offset=offset)
+    rows = await clickhouse.query(
+        "SELECT key, type, is_listed, value, sum(record_count) AS n FROM span_attribute_values GROUP BY ALL"
+    )
+    assert {(row["key"], row["type"], row["is_listed"], row["value"]): row["n"] for row in rows} == expected

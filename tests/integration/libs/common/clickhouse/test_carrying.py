@@ -27,6 +27,8 @@ SEEN = {
     "red_1m": "SELECT sum(request_count) AS n, sum(error_count) AS errors, arraySum(mapValues(sumMap(duration_buckets))) AS measured FROM red_1m",
     "red_1h": "SELECT sum(request_count) AS n, sum(error_count) AS errors, arraySum(mapValues(sumMap(duration_buckets))) AS measured FROM red_1h",
     "metric_5m": "SELECT sum(point_count) AS n FROM metric_5m",
+    "span_attribute_values": "SELECT sum(record_count) AS n, uniqExact(key, type, value) AS values FROM span_attribute_values",
+    "log_attribute_values": "SELECT sum(record_count) AS n, uniqExact(key, type, value) AS values FROM log_attribute_values",
     "metric_1h": "SELECT sum(point_count) AS n FROM metric_1h",
 }
 
