@@ -92,6 +92,7 @@ async def _seen(clickhouse: ClickHouse) -> dict[str, Any]:
     return {what: await clickhouse.query(reading(sql, names)) for what, sql in SEEN.items()}
 
 
+@pytest.mark.timeout(600)
 async def test_all_is_there_before_during_and_after_however_often_it_is_killed(
     clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
@@ -110,13 +111,13 @@ async def test_all_is_there_before_during_and_after_however_often_it_is_killed(
     dice, kills = random.Random(7), 0
     while True:
         try:
-            await Carrier(Mortal(clickhouse, dice.randint(12, 30)), CARRYING, lambda _: None).carry()  # type: ignore[arg-type]
+            await Carrier(Mortal(clickhouse, dice.randint(20, 40)), CARRYING, lambda _: None).carry()  # type: ignore[arg-type]
         except Killed:
             kills += 1
             assert await _seen(clickhouse) == seen, f"after kill {kills}"
         else:
             break
-    assert kills > 5
+    assert kills > 3
     assert await views(clickhouse) == {}
     assert await _seen(clickhouse) == seen
     left = await clickhouse.query(
