@@ -268,6 +268,8 @@ class Carrier:
 
     async def _read_schema(self) -> None:
         """What the statements are made of: columns, defaults and the views' own SELECTs."""
+        self._columns.clear()
+        self._aliases.clear()
         for row in await self._query(
             "SELECT table, name, default_kind, default_expression FROM system.columns WHERE database = {database:String} ORDER BY table, position"
         ):
