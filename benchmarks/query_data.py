@@ -13,10 +13,10 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 
 from benchmarks import telemetry
-from libs.common.bus.protocol import Record
+from libs.common.bus.protocol import Record, TopicPartition
 from libs.common.clickhouse import ClickHouse
-from services.ingestion.batch import Batch
-from services.ingestion.repository import TelemetryRepository
+from libs.common.pipeline import Batch
+from services.ingestion.repository import TelemetrySink
 from services.ingestion.signals import LOGS, METRICS, RECEIVED_AT_HEADER, RECORDS_HEADER, TENANT_HEADER, TRACES, Signal
 
 HOURS = 24
@@ -57,10 +57,9 @@ async def load(clickhouse: ClickHouse, spans: int, logs: int) -> int:
         _Job(LOGS, OTHER_TENANT, logs // _BLOCK // 5, _BLOCK, _logs),
         _Job(METRICS, TENANT, HOURS * HOUR // _METRIC_STEP, telemetry.POINTS_OF_TICK, _metrics, even=True),
     ]
-    repository = TelemetryRepository(clickhouse)
     with ProcessPoolExecutor(1) as maker:
         for job in jobs:
-            await _insert(repository, maker, job, start)
+            await _insert(TelemetrySink(clickhouse, job.signal), maker, job, start)
     while (await clickhouse.query("SELECT count() AS n FROM system.merges"))[0]["n"]:
         await asyncio.sleep(1)  # the state in which a store spends its life: merged
     return start
@@ -88,7 +87,7 @@ def _times(job: _Job, start: int) -> Iterator[tuple[int, int]]:
     yield from ((start + (HOURS - 1) * HOUR + number * length, length) for number in range(job.blocks - half))
 
 
-async def _insert(repository: TelemetryRepository, maker: Executor, job: _Job, start: int) -> None:
+async def _insert(sink: TelemetrySink, maker: Executor, job: _Job, start: int) -> None:
     loop = asyncio.get_running_loop()
     times = list(_times(job, start))
     # Other traces than the first tenant's, whose seeds are the numbers of its blocks.
@@ -103,8 +102,8 @@ async def _insert(repository: TelemetryRepository, maker: Executor, job: _Job, s
         following = range(first + _BLOCKS_OF_BATCH, min(first + 2 * _BLOCKS_OF_BATCH, job.blocks))
         ahead = [make(block) for block in following]
         records = [_record(job, first + number, sum(times[first + number]), p) for number, p in enumerate(payloads)]
-        batch = Batch(job.signal, 0 if job.tenant == TENANT else 1, tuple(records))
-        await repository.insert(batch, f"{job.tenant}-{batch.token}")
+        batch = Batch.over(TopicPartition(job.signal.topic, 0 if job.tenant == TENANT else 1), job.tenant, records)
+        await sink.insert(batch, batch.token)
         done = min(first + _BLOCKS_OF_BATCH, job.blocks)
         print(f"\r{job.signal.name} of {job.tenant}: {done * job.records:,}    ", end="", file=sys.stderr)
     print(file=sys.stderr)

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from functools import cache
 
-from services.ingestion.batch import varint
+from services.ingestion.envelopes import varint
 
 SERVICES = (
     "frontend", "gateway", "checkout", "cart", "catalog", "payment", "shipping", "currency", "email", "recommend",

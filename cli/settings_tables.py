@@ -69,7 +69,8 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _comments(group: type[SettingsGroup]) -> dict[str, str]:
     comments: dict[str, str] = {}
     above: list[str] = []
-    for line in inspect.getsource(group).splitlines():
+    groups = [base for base in reversed(group.__mro__) if issubclass(base, SettingsGroup) and base is not SettingsGroup]
+    for line in (line for base in groups for line in inspect.getsource(base).splitlines()):
         if line.lstrip().startswith("#"):
             above.append(line.strip().removeprefix("#").strip())
             continue

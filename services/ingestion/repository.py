@@ -1,27 +1,28 @@
 """The telemetry tables, as the writer sees them. The only file of this service that names tables."""
 
+from collections.abc import Iterable
 from importlib import resources
 from typing import ClassVar
 
+from libs.common.bus.protocol import Record
+from libs.common.clickhouse import parse_statement
 from libs.common.clickhouse.client import ClickHouse
-from libs.common.errors import StoreRejected
-from services.ingestion.batch import Batch
+from libs.common.clickhouse.deduplication import insert_memory
+from libs.common.clickhouse.failures import needs_too_much
+from libs.common.errors import StoreRejected, StoreUnavailable
+from libs.common.pipeline import Batch, Memory, Rejected, TooLarge
+from services.ingestion import envelopes
 from services.ingestion.otlp_decoding import format_schema, insert_statement
+from services.ingestion.payload import normalised
 from services.ingestion.signals import LOGS, METRICS, TRACES, Signal
 
+# Where inserts arrive, and the table among those fed from there that has a row for each record.
+_RECEIVED = {TRACES: "received_spans", LOGS: "received_logs", METRICS: "received_metric_points"}
 _TABLES = {TRACES: "spans", LOGS: "logs", METRICS: "metric_points"}
 
 
-class Rejected(Exception):
-    """The store understood and said no. Trying again is of no use: either the data are at fault or our statement is."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class TelemetryRepository:
-    """Writes batches and tells what is there."""
+class TelemetrySink:
+    """One signal's way into its table: libs.common.pipeline's Sink."""
 
     # One thread in and one block out keep the insert atomic and its parts the same on every replay.
     SETTINGS: ClassVar[dict[str, str | int]] = {
@@ -34,37 +35,89 @@ class TelemetryRepository:
         "input_format_parallel_parsing": 0,
     }
 
-    def __init__(self, clickhouse: ClickHouse) -> None:
+    def __init__(self, clickhouse: ClickHouse, signal: Signal) -> None:
         self._clickhouse = clickhouse
-        self._stored_rows = resources.files(__package__).joinpath("queries", "stored_rows.sql").read_text("utf-8")
+        self._signal = signal
+        queries = resources.files(__package__) / "queries"
+        self._stored_rows, self._stored_rows_on_replicas = (
+            parse_statement(name, (queries / f"{name}.sql").read_text("utf-8"))
+            for name in ("stored_rows", "stored_rows_on_replicas")
+        )
+        self._memory: Memory | None = None
+
+    @property
+    def name(self) -> str:
+        """See Sink."""
+        return self._signal.name
+
+    def rows(self, record: Record) -> int:
+        """See Sink."""
+        return envelopes.rows(record)
+
+    def received_ns(self, record: Record) -> int:
+        """See Sink."""
+        return envelopes.received_ns(record)
+
+    def normalised(self, record: Record) -> Record | None:
+        """See Sink."""
+        return normalised(self._signal, record)
+
+    async def memory(self) -> Memory:
+        """See Sink."""
+        if self._memory is None:
+            found = await insert_memory(self._clickhouse, _RECEIVED[self._signal])
+            self._memory = Memory(found.atomic, found.tokens, found.seconds, found.setting)
+        return self._memory
 
     async def insert(self, batch: Batch, token: str) -> None:
-        """Store all rows of `batch`, or none when `token` is known. Raises Rejected, or Unavailable when the outcome is unknown."""
+        """See Sink."""
         try:
-            await self._insert(batch.signal, batch.body(), token)
+            await self._insert(batch.records, token)
         except StoreRejected as error:
             raise Rejected(error.reason) from error
+        except StoreUnavailable as error:
+            if needs_too_much(error):
+                raise TooLarge(str(error.__cause__)) from error
+            raise
 
-    async def try_statement(self, signal: Signal) -> None:
-        """Insert nothing. Raises StoreRejected when it is the statement, the schema or a setting that the store refuses.
+    async def end_insert(self, token: str) -> None:
+        """See Sink."""
+        await self._clickhouse.end_query(token)
 
-        The codes of what it refuses in data are too many to tell the two apart by.
-        """
-        await self._insert(signal, b"", None)
+    async def try_statement(self) -> None:
+        """See Sink. The codes of what the store refuses in data are too many to tell the two apart by."""
+        await self._insert((), None)
 
-    async def _insert(self, signal: Signal, body: bytes, token: str | None) -> None:
+    async def _insert(self, records: Iterable[Record], token: str | None) -> None:
         settings = self.SETTINGS | {
             "format_schema": format_schema(),
-            "format_schema_message_name": signal.envelope,
+            "format_schema_message_name": self._signal.envelope,
         }
         await self._clickhouse.insert_raw(
-            insert_statement(signal.insert), body, fmt="Protobuf", settings=settings, token=token
-        )
+            insert_statement(self._signal.insert), envelopes.body(records), fmt="Protobuf", settings=settings,
+            token=token, query_id=token,
+        )  # fmt: skip
 
     async def stored_rows(self, batch: Batch) -> dict[int, int]:
-        """Rows in the store per offset of the batch's range."""
-        rows = await self._clickhouse.query(
-            self._stored_rows,
-            {"table": _TABLES[batch.signal], "partition": batch.partition, "first": batch.first, "last": batch.last},
-        )
-        return {int(row["bus_offset"]): int(row["row_count"]) for row in rows}
+        """See Sink. Offsets begin again when a topic is made anew; the receive time tells its records from those of before."""
+        received = {record.offset: envelopes.received_ns(record) for record in batch.records}
+        parameters: dict[str, str | int] = {
+            "table": _TABLES[self._signal],
+            "partition": batch.partition.partition,
+            "first": min(received),
+            "last": max(received),
+            "earliest": min(received.values()),
+            "latest": max(received.values()),
+        }
+        statement = self._stored_rows
+        if (await self.memory()).atomic:
+            # A replica may lag, so all of them are asked: rows that are committed are on the one that took them.
+            statement, parameters["cluster"] = self._stored_rows_on_replicas, self._clickhouse.settings.cluster
+            if not parameters["cluster"]:
+                raise StoreUnavailable("Set AIRIS_CLICKHOUSE_CLUSTER: what is stored is asked of all replicas of it.")
+        rows = await self._clickhouse.query(statement, parameters)
+        return {
+            int(row["bus_offset"]): int(row["row_count"])
+            for row in rows
+            if received.get(int(row["bus_offset"])) == int(row["received_at_ns"])
+        }

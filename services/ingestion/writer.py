@@ -9,18 +9,15 @@ from prometheus_client import CollectorRegistry
 from libs.common.bus import BusMetrics, open_consumer, open_producer
 from libs.common.clickhouse.client import open_clickhouse
 from libs.common.clock import Clock, SystemClock
+from libs.common.pipeline import DeadLetters, Writer, WriterMetrics, longest_stall
 from libs.common.roles import Role
 from libs.common.settings import BusSettings, ClickHouseSettings
 from libs.common.web.application import install_web_defaults
 from libs.common.web.health import Readiness
 from libs.common.web.server import serve
-from services.ingestion.consumer import Writer
-from services.ingestion.dead_letters import DeadLetters
-from services.ingestion.metrics import WriterMetrics
-from services.ingestion.repository import TelemetryRepository
+from services.ingestion.repository import TelemetrySink
 from services.ingestion.settings import WriterSettings
-from services.ingestion.signals import BY_TOPIC
-from services.ingestion.storing import BatchStore
+from services.ingestion.signals import BY_TOPIC, DEAD_LETTERS_TOPIC
 
 CONSUMER_GROUP = "ingestion-writer"
 
@@ -39,13 +36,9 @@ def create_writer(
         async with AsyncExitStack() as stack:
             clickhouse = await stack.enter_async_context(open_clickhouse(store))
             producer = await stack.enter_async_context(open_producer(bus, clock, metrics=bus_metrics))
-            dead_letters = DeadLetters(producer, settings, clock)
-            writer = Writer(
-                BatchStore(TelemetryRepository(clickhouse), dead_letters, settings, clock, metrics),
-                settings,
-                clock,
-                metrics,
-            )
+            dead_letters = DeadLetters(producer, DEAD_LETTERS_TOPIC, settings, clock)
+            sinks = {topic: TelemetrySink(clickhouse, signal) for topic, signal in BY_TOPIC.items()}
+            writer = Writer(sinks, dead_letters, settings, clock, metrics, stall=longest_stall(bus, store))
             consumer = await stack.enter_async_context(
                 open_consumer(bus, CONSUMER_GROUP, sorted(BY_TOPIC), writer, clock, metrics=bus_metrics)
             )

@@ -47,6 +47,10 @@ class BusConsumer:
         """See Consumer."""
         return await self._transport.life(partition)
 
+    async def partition_count(self, topic: str) -> int:
+        """See Consumer."""
+        return await self._transport.partition_count(topic)
+
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """See Consumer."""
         await self._transport.seek(partition, offset)

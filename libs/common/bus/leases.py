@@ -80,6 +80,10 @@ class LogStore(Protocol):
         """See Consumer."""
         ...
 
+    async def partition_count(self, topic: str) -> int:
+        """See Consumer."""
+        ...
+
     async def check(self) -> None: ...
 
 
@@ -182,6 +186,9 @@ class LeasedConsumer:
 
     async def life(self, partition: TopicPartition) -> str:
         return await self._store.life(partition.topic)
+
+    async def partition_count(self, topic: str) -> int:
+        return await self._store.partition_count(topic)
 
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         self._own(partition).position = offset

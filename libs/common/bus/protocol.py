@@ -152,6 +152,10 @@ class Consumer(Protocol):
         """
         ...
 
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions the topic has, over all consumers. Raises BusUnavailable."""
+        ...
+
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read on from `offset`. Raises ValueError when the partition is not ours."""
         ...

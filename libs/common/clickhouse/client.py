@@ -187,10 +187,12 @@ class ClickHouse:
         token: str | None = None,
         *,
         content_encoding: str = "",
+        query_id: str | None = None,
     ) -> int:
         """Run `<sql> FORMAT <fmt>` with `body` as its data; returns rows written as `insert` does.
 
-        `content_encoding` is the body's own (lz4, zstd, gzip), undone by the store.
+        `content_encoding` is the body's own (lz4, zstd, gzip), undone by the store. Of one `query_id` a server runs one
+        statement at a time: the next one is StoreUnavailable until `end_query` or its end.
         """
         name, text = _named(sql, None)
         headers = {"Content-Encoding": content_encoding} if content_encoding else None
@@ -200,11 +202,18 @@ class ClickHouse:
                 lambda client: client.command(
                     f"{text} FORMAT {fmt}",
                     data=body,
-                    settings=self._write_settings(name, token, settings),
+                    settings=self._write_settings(name, token, settings) | ({"query_id": query_id} if query_id else {}),
                     transport_settings=headers,
                 ),
             )
             return _written(summary)
+
+    async def end_query(self, query_id: str) -> None:
+        """Return when this server runs no statement of this id any more. Raises StoreUnavailable."""
+        parameters = {"id": query_id}  # the embedded engine knows query_id by another name
+        await self.command("KILL QUERY WHERE query_id = {id:String} SYNC", parameters)
+        # One that waits for its turn is not seen by KILL, but its id is taken: whoever gets the id knows that it is free.
+        await self.command("SELECT 1", settings={"query_id": query_id})
 
     async def check(self) -> None:
         """Readiness: one trivial query. Raises an AirisError."""
@@ -314,7 +323,7 @@ class ClickHouse:
         with suppress(ClickHouseError, TimeoutError):
             async with asyncio.timeout(_KILL_SECONDS):
                 await self._connected.command(
-                    "KILL QUERY WHERE query_id = {query_id:String} ASYNC", parameters={"query_id": query_id}
+                    "KILL QUERY WHERE query_id = {id:String} ASYNC", parameters={"id": query_id}
                 )
 
     @contextmanager

@@ -13,10 +13,10 @@ from libs.common.errors import (
 _TIMEOUT = frozenset({159, 160})  # TIMEOUT_EXCEEDED, TOO_SLOW
 # TOO_MANY_ROWS, SET_SIZE_LIMIT_EXCEEDED, MEMORY_LIMIT_EXCEEDED, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
 _EXPENSIVE = frozenset({158, 191, 241, 307, 396})
-# 202 too many queries, 203 no free connection, 209/210 network, 225 no keeper, 236 aborted, 242 read-only replica,
+# 202 too many queries, 203 no free connection, 209/210 network, 216 this query id still runs, 225 no keeper, 236 aborted, 242 read-only replica,
 # 243 disk full, 252 too many parts, 254/279/285 replicas away, 319 unknown insert status, 394 cancelled by an operator
 # or a shutdown, 425 system error, 999 keeper
-_PASSING = frozenset({202, 203, 209, 210, 225, 236, 242, 243, 252, 254, 279, 285, 286, 319, 394, 425, 999})
+_PASSING = frozenset({202, 203, 209, 210, 216, 225, 236, 242, 243, 252, 254, 279, 285, 286, 319, 394, 425, 999})
 _REFUSED = frozenset({192, 193, 194, 497, 516})  # unknown user, wrong password, access denied
 _NO_SCHEMA = frozenset({60, 81})  # UNKNOWN_TABLE, UNKNOWN_DATABASE
 
@@ -43,6 +43,11 @@ def from_clickhouse(error: ClickHouseError, *, write: bool) -> AirisError:
     if code in _EXPENSIVE:
         return QueryTooExpensive(f"The query passes its memory or row cap. {_NARROW}")
     return _rejected(error, code)
+
+
+def needs_too_much(error: StoreUnavailable) -> bool:
+    """Whether a write failed by a cap on memory, rows or bytes, so that a smaller one may pass."""
+    return getattr(error.__cause__, "code", None) in _EXPENSIVE
 
 
 def _rejected(error: ClickHouseError, code: int | None) -> StoreRejected:

@@ -148,10 +148,14 @@ class MemoryBus:
             topic.logs += [MemoryLog() for _ in range(partitions - len(topic.logs))]
 
     def recreate(self, topic: str, *, keep_commits: bool = False) -> None:
-        """Delete a topic and make it again. `keep_commits` keeps what groups committed, which is of the life before."""
+        """Delete a topic and make it again. `keep_commits` keeps what groups committed, which is of the life before.
+
+        Kafka may do so, and there commits drop no records.
+        """
         old = self._state.topics[topic]
         new = _Topic(old.declaration, [MemoryLog() for _ in old.logs], f"life{next(self._state.lives)}")
         if keep_commits:
+            new.declaration = old.declaration.model_copy(update={"consumers": ()})
             for name, group in old.groups.items():
                 new.groups[name] = _Group(positions=dict(group.positions))
         self._state.topics[topic] = new
@@ -310,6 +314,9 @@ class _MemoryLogStore:
 
     async def life(self, topic: str) -> str:
         return self._state.topic(topic).life
+
+    async def partition_count(self, topic: str) -> int:
+        return len(self._state.topic(topic).logs)
 
     async def check(self) -> None:
         self._state.check()

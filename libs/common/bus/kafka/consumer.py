@@ -166,6 +166,13 @@ class KafkaConsumer:
             async with asyncio.timeout(self._settings.timeout_seconds):
                 return await topic_id(admin, partition.topic, leader if leader != _NO_LEADER else None)
 
+    async def partition_count(self, topic: str) -> int:
+        """See Consumer."""
+        kafka = await self._started()
+        if not (found := kafka.partitions_for_topic(topic)):
+            raise BusUnavailable(f"The event bus has no topic {topic}; run the migration, which declares topics.")
+        return len(found)
+
     async def seek(self, partition: TopicPartition, offset: int) -> None:
         """See Consumer."""
         with _ownership():

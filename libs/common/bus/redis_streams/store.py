@@ -107,6 +107,14 @@ class RedisLogStore:
             raise BusUnavailable(f"The event bus has no topic {topic}; run the migration, which declares topics.")
         return found.decode()
 
+    async def partition_count(self, topic: str) -> int:
+        """See Consumer."""
+        with unavailable_when_away():
+            found: bytes | None = await self._bus.client.hget(topic_key(topic), "partitions")  # type: ignore[assignment]
+        if found is None:
+            raise BusUnavailable(f"The event bus has no topic {topic}; run the migration, which declares topics.")
+        return int(found)
+
     async def check(self) -> None:
         """See LogStore."""
         await self._bus.check()

@@ -7,8 +7,7 @@ import structlog
 from libs.common.bus.protocol import Producer, Record
 from libs.common.clock import Clock
 from libs.common.errors import BusUnavailable
-from services.ingestion.settings import WriterSettings
-from services.ingestion.signals import DEAD_LETTERS_TOPIC
+from libs.common.pipeline.settings import PipelineSettings
 
 log = structlog.get_logger(__name__)
 
@@ -16,10 +15,11 @@ _REASON_BYTES = 2_000
 
 
 class DeadLetters:
-    """Writes to the dead-letter topic, at most `dead_letters_per_minute`; beyond that it holds the partition."""
+    """Writes to a topic for dead letters, at most `dead_letters_per_minute`; beyond that it holds the partition."""
 
-    def __init__(self, producer: Producer, settings: WriterSettings, clock: Clock) -> None:
+    def __init__(self, producer: Producer, topic: str, settings: PipelineSettings, clock: Clock) -> None:
         self._producer = producer
+        self._topic = topic
         self._settings = settings
         self._clock = clock
         self._recent: deque[float] = deque(maxlen=settings.dead_letters_per_minute)
@@ -32,7 +32,7 @@ class DeadLetters:
         headers = (*record.headers, ("origin", origin.encode()), ("reason", reason.encode()[:_REASON_BYTES]))
         while True:
             try:
-                await self._producer.send(DEAD_LETTERS_TOPIC, record.value, key=origin.encode(), headers=headers)
+                await self._producer.send(self._topic, record.value, key=origin.encode(), headers=headers)
             except BusUnavailable:
                 await self._clock.sleep(self._settings.retry_seconds)
             else:

@@ -1,11 +1,10 @@
-"""Envelopes, tokens and intents of a batch."""
+"""Records of the bus as the store reads them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.bus.protocol import Position, Record
-from services.ingestion.batch import Batch, envelope, intended_last, varint
-from services.ingestion.signals import TRACES
+from libs.common.bus.protocol import Record
+from services.ingestion.envelopes import body, rows, varint
 
 
 def record(offset: int, value: bytes = b"payload", tenant: str = "acme", rows: int = 1) -> Record:
@@ -51,7 +50,7 @@ def test_varint_reads_back(value: int) -> None:
 
 @given(st.binary(max_size=400), st.text(max_size=40), st.integers(0, 2**63 - 1))
 def test_envelope_holds_the_payload_and_what_the_bus_knows(value: bytes, tenant: str, offset: int) -> None:
-    data = envelope(record(offset, value, tenant))
+    data = body([record(offset, value, tenant)])
     length, at = read_varint(data, 0)
     assert at + length == len(data)
     assert fields(data[at:]) == {1: value, 2: tenant.encode(), 3: 3, 4: offset, 5: 1_700_000_000_000_000_007}
@@ -59,7 +58,7 @@ def test_envelope_holds_the_payload_and_what_the_bus_knows(value: bytes, tenant:
 
 def test_payload_bytes_cannot_pose_as_envelope_fields() -> None:
     forged = b"\x12\x05other" + b"\x20\x01"
-    data = envelope(record(9, forged))
+    data = body([record(9, forged)])
     _, at = read_varint(data, 0)
     assert fields(data[at:])[2] == b"acme"
     assert fields(data[at:])[4] == 9
@@ -67,26 +66,14 @@ def test_payload_bytes_cannot_pose_as_envelope_fields() -> None:
 
 def test_receive_time_falls_back_to_the_bus_and_never_to_now() -> None:
     bare = Record("telemetry.traces", 3, 0, None, b"", (), 1_700_000_000_123)
-    _, at = read_varint(envelope(bare), 0)
-    assert fields(envelope(bare)[at:])[5] == 1_700_000_000_123_000_000
+    _, at = read_varint(body([bare]), 0)
+    assert fields(body([bare])[at:])[5] == 1_700_000_000_123_000_000
 
 
-def test_token_names_the_exact_range() -> None:
-    batch = Batch(TRACES, 3, (record(5), record(6), record(9)))
-    assert batch.token == "telemetry.traces-3-5-9"
-    left, right = batch.halves()
-    assert (left.token, right.token) == ("telemetry.traces-3-5-5", "telemetry.traces-3-6-9")
-    assert batch.body() == left.body() + right.body()
-
-
-def test_intent_survives_the_commit() -> None:
-    batch = Batch(TRACES, 3, (record(5), record(9)))
-    assert batch.intent.offset == 5
-    assert intended_last(batch.intent) == 9
-    assert intended_last(Position(5)) is None
-    assert intended_last(None) is None
+def test_a_body_is_its_records_one_after_the_other() -> None:
+    assert body([record(5), record(6)]) == body([record(5)]) + body([record(6)])
 
 
 def test_expected_rows_come_from_the_receiver() -> None:
-    batch = Batch(TRACES, 3, (record(5, rows=7), record(6, rows=0)))
-    assert batch.expected_rows == {5: 7, 6: 0}
+    assert [rows(record(5, rows=7)), rows(record(6, rows=0))] == [7, 0]
+    assert rows(Record("telemetry.traces", 3, 0, None, b"", (), 0)) == 0
