@@ -6,12 +6,13 @@ import pytest
 
 from libs.common.pipeline.batch import Batch
 from libs.common.pipeline.pacing import Coverage
+from libs.common.testing import pipeline_simulation
 from libs.common.testing.fake_store import FakeSink
 from libs.common.testing.pipeline_simulation import simulate
 from libs.common.testing.virtual_time import run_virtual
 
 
-@pytest.mark.parametrize("seed", range(1000, 1010))
+@pytest.mark.parametrize("seed", range(1000, 1008))
 def test_nothing_is_lost_or_doubled(seed: int) -> None:
     report = run_virtual(simulate(seed))
     assert report.problems == []
@@ -24,9 +25,6 @@ def test_a_seed_is_a_history() -> None:
 
 async def _lagging(sink: FakeSink, batch: Batch) -> dict[int, int]:
     return await sink.store.stored_rows(batch, lag=30.0)
-
-
-async def _nothing(sink: FakeSink, token: str) -> None: ...
 
 
 def _without_life(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,10 +41,11 @@ def _with_reads_of_one_replica(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("guard", "seeds"),
-    [(_without_life, (4, 9, 3)), (_without_coverage, (29, 0, 2)), (_with_reads_of_one_replica, (7, 29, 9))],
+    [(_without_life, (6, 2)), (_without_coverage, (6, 2)), (_with_reads_of_one_replica, (0, 1))],
 )
 def test_without_a_guard_it_fails(
     monkeypatch: pytest.MonkeyPatch, guard: Callable[[pytest.MonkeyPatch], None], seeds: tuple[int, ...]
 ) -> None:
     guard(monkeypatch)
+    monkeypatch.setattr(pipeline_simulation, "PATIENCE_SECONDS", 100.0)
     assert any(run_virtual(simulate(seed)).problems for seed in seeds)
