@@ -94,7 +94,7 @@ class BatchStore:
             # The insert may have happened although its answer did not arrive.
             task.uncertain = True
             self._metrics.retries.labels(reason="store").inc()
-            log.warning("store does not confirm, trying again", token=task.batch.token, detail=reason, seconds=delay)
+            log.warning("store does not confirm, trying again", batch=task.batch.token, detail=reason, seconds=delay)
             await self._clock.sleep(delay)
             delay = min(delay * 2, self._settings.retry_limit_seconds)
             await task.still_ours()
@@ -136,7 +136,7 @@ class BatchStore:
         self._metrics.counted.labels(signal=self.sink.name).inc()
         log.warning(
             "the store may have forgotten this batch, so it was counted",
-            token=batch.token, records=len(batch.records), missing=len(missing),
+            batch=batch.token, records=len(batch.records), missing=len(missing),
         )  # fmt: skip
         self._compare(batch, stored, {record.offset for record in missing})
         if missing and (stored or not batch.whole):
@@ -193,14 +193,14 @@ class BatchStore:
                     return
                 attempt += 1
                 log.warning(
-                    "store dropped rows it did not have, inserting them again", token=batch.token, records=len(missing)
+                    "store dropped rows it did not have, inserting them again", batch=batch.token, records=len(missing)
                 )
                 # A further token each time: this insert can end between the two steps as well.
                 await self._insert(batch.of(missing), f"{_rest(batch, missing)}-again-{attempt}")
                 self._metrics.holes.labels(signal=self.sink.name).inc(len(missing))
             except (Unavailable, QueryTimeout, QueryTooExpensive, TooLarge, Rejected) as error:
                 if self._clock.monotonic() >= deadline:
-                    log.warning("cannot count what is stored, going on without", token=batch.token, detail=str(error))
+                    log.warning("cannot count what is stored, going on without", batch=batch.token, detail=str(error))
                     self._metrics.unreconciled.labels(signal=self.sink.name).inc(len(batch.records))
                     return
                 self._metrics.retries.labels(reason="count").inc()
@@ -213,7 +213,7 @@ class BatchStore:
             if record.offset not in missing and stored.get(record.offset, 0) != self.sink.rows(record)
         ]
         if partial:
-            log.error("rows in the store differ from rows sent", token=batch.token, offsets=partial[:20])
+            log.error("rows in the store differ from rows sent", batch=batch.token, offsets=partial[:20])
             self._metrics.unreconciled.labels(signal=self.sink.name).inc(len(partial))
 
     def _tried_enough(self, task: Task, large: TooLarge) -> bool:
@@ -225,7 +225,7 @@ class BatchStore:
         if task.refusals < 4 * self._settings.memory_tries:
             return False
         log.error(
-            "a record alone takes more memory than the store has", token=task.batch.token, reason=large.reason[:300]
+            "a record alone takes more memory than the store has", batch=task.batch.token, reason=large.reason[:300]
         )
         return True
 
@@ -242,7 +242,7 @@ class BatchStore:
         if len(batch.records) > 1 or self.sink.normalised(batch.records[0]) is None:
             log.error(
                 "a view refuses rows that its table has; its figures are too low",
-                token=batch.token,
+                batch=batch.token,
                 reason=reason[:300],
             )
             self._metrics.unreconciled.labels(signal=self.sink.name).inc(len(batch.records))
