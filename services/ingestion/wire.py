@@ -194,6 +194,18 @@ def _count(data: bytes, field: Field, path: Sequence[frozenset[int]]) -> int:
     )
 
 
+def count(data: bytes, path: Sequence[frozenset[int]]) -> int:
+    """Records that `path` leads to, as `cut` understands it; 0 when the way to them is broken."""
+    try:
+        return sum(
+            _count(data, field, path[1:])
+            for field in fields(data, 0, len(data))
+            if field.wire_type == LENGTH_DELIMITED and field.number in path[0]
+        )
+    except WireFault:
+        return 0
+
+
 def salvage(data: bytes, path: Sequence[frozenset[int]], readable: Callable[[bytes], bool]) -> Parts | None:
     """A message that does not parse, without the records that are at fault. None when looking got too expensive.
 

@@ -58,18 +58,22 @@ class Intake:
         decoded = await self._decode(service, spoken, content)
         now_ns = self._clock.now_ns()
         if len(decoded.body) <= self._limits.max_message_bytes:
-            verdict = validate(service, decoded.body, self._limits, now_ns)
+            verdict = validate(service, decoded.body, self._limits, now_ns, normal=decoded.normal)
         else:
             async with self._heavy:
                 verdict = await asyncio.to_thread(validate, service, decoded.body, self._limits, now_ns)
         if decoded.unreadable:
             verdict.reject("unreadable", decoded.unreadable)
             verdict.fault = decoded.fault
+        if decoded.legacy:
+            verdict.reject("legacy_scope", decoded.legacy)
+        if decoded.untaken:
+            verdict.untaken = decoded.untaken
         for payload, records in verdict.payloads:
             await self._outbox.put(signal.topic, key, payload, records, now_ns, request_id)
             self._records[signal.name].inc(records)
         self._bytes[signal.name].inc(len(decoded.body))
-        if not verdict.rejected and not verdict.odd_times:
+        if not verdict.rejected and not verdict.odd_times and not verdict.untaken:
             return CLEAN
         for reason, records in verdict.rejected.items():
             self._metrics.rejected.labels(signal.name, reason).inc(records)

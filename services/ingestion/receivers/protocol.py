@@ -11,13 +11,16 @@ from services.ingestion.otlp import ExportService
 class Decoded(NamedTuple):
     """A request as OTLP protobuf, without the `unreadable` records; `fault` says where and why the first cannot be read.
 
-    `untaken` names what else was left out, "" when nothing was.
+    `untaken` names what else was left out, "" when nothing was; `legacy` counts records in a form that is no longer read.
+    `normal` says that the body is as upb would write it.
     """
 
     body: bytes
     unreadable: int = 0
     fault: str = ""
     untaken: str = ""
+    legacy: int = 0
+    normal: bool = False
 
 
 class Outcome(NamedTuple):

@@ -1,8 +1,9 @@
 """Is it OTLP, and which of its records can be kept?
 
 One upb parse proves that the bytes are well formed; a lean pass over ids, times and attribute counts finds what no store
-could file. Ordinary requests leave as the bytes they came in. Only a request with a record to refuse is written anew,
-without it, and answered with a partial success (OTLP 1.x, "Partial Success").
+could file. What leaves is as upb writes it, without unknown fields, because the store's reader and upb read other valid
+spellings differently (ADR 0019): ordinary requests are that already and leave as the bytes they came in. A request with a
+record to refuse is written anew, without it, and answered with a partial success (OTLP 1.x, "Partial Success").
 """
 
 from collections.abc import Callable, Iterable
@@ -11,12 +12,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from libs.common.errors import PayloadTooLarge
 from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
 from services.ingestion.receivers.repetition import repeated_bytes, take_out_largest
+from services.ingestion.receivers.unknown import (
+    has_unknown_records,
+    legacy_records,
+    refuse_anothers,
+    unknown_members,
+)
 
 _NO_TRACE_ID = bytes(16)
 _NO_SPAN_ID = bytes(8)
@@ -37,6 +45,7 @@ REASONS = {
     ),
     "missing_data": "a metric needs one of gauge, sum, histogram, exponential_histogram and summary",
     "unreadable": "cannot be read; the first one: {fault}",
+    "legacy_scope": "instrumentation libraries left OTLP in 2022; send scopes, with an SDK or collector of the last years",
     "too_much_repetition": (
         "the resource and scope that each record repeats are too large for so many; shorten long attributes of the resource, "
         "such as process.command_args, or send fewer records at once"
@@ -64,13 +73,14 @@ class Verdict:
     """What becomes of a request: `payloads` go to the bus, each with the number of records in it.
 
     `rejected` counts refused records by reason; `odd_times` kept ones whose own time is outside of the window. `fault` is
-    what makes the first unreadable record unreadable.
+    what makes the first unreadable record unreadable, `untaken` what was left out without being a record.
     """
 
     payloads: list[tuple[bytes, int]] = field(default_factory=list)
     rejected: dict[str, int] = field(default_factory=dict)
     odd_times: int = 0
     fault: str = ""
+    untaken: str = ""
 
     def reject(self, reason: str, records: int) -> None:
         """Book refused records."""
@@ -88,7 +98,7 @@ class Verdict:
 
     def message(self, service: ExportService, limits: Limits) -> str:
         """What the sender is told, with what to do about it; "" when all is well."""
-        remarks = []
+        remarks = [self.untaken] if self.untaken else []
         if self.rejected:
             why = "; ".join(
                 f"{count}: {REASONS[reason].format(fault=self.fault, **limits._asdict())}"
@@ -104,15 +114,15 @@ class Verdict:
         return " ".join(remarks)
 
 
-def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -> Verdict:
+def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int, *, normal: bool = False) -> Verdict:
     """Judge a protobuf request received at `now_ns`. A body larger than a message for the bus is cut first.
 
     That order also bounds memory: upb needs up to 90 times a hostile message's size, and never sees more than one part.
-    Raises MalformedTelemetry, PayloadTooLarge.
+    `normal` says that upb wrote the body. Raises MalformedTelemetry, PayloadTooLarge.
     """
     verdict = Verdict()
     if len(body) <= limits.max_message_bytes:
-        _judge(service, body, limits, now_ns, verdict)
+        _judge(service, body, limits, now_ns, verdict, normal=normal)
         return _unless_malformed(service, body, verdict)
     try:
         parts = wire.cut(body, service.record_path, limits.max_message_bytes)
@@ -126,13 +136,17 @@ def validate(service: ExportService, body: bytes, limits: Limits, now_ns: int) -
 
 
 def _unless_malformed(service: ExportService, body: bytes, verdict: Verdict) -> Verdict:
-    """A request of which nothing else is left than records that cannot be read is no request."""
-    if verdict.fault and not verdict.payloads:
-        raise _malformed(service, body, verdict.fault)
+    """A request of which nothing else is left than records that cannot be read is no request, and another's is not ours."""
+    if verdict.rejected and not verdict.payloads:
+        refuse_anothers(service, body)
+        if verdict.fault:
+            raise _malformed(service, body, verdict.fault)
     return verdict
 
 
-def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, verdict: Verdict) -> None:
+def _judge(
+    service: ExportService, body: bytes, limits: Limits, now_ns: int, verdict: Verdict, *, normal: bool = False
+) -> None:
     try:
         request = service.request.FromString(body)
     except DecodeError as error:
@@ -143,6 +157,7 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
         except wire.WireFault:
             saved = None
         if saved is None:
+            refuse_anothers(service, body)
             raise _malformed(service, body, fault) from None
         verdict.reject("unreadable", saved.dropped)
         if not saved.messages:
@@ -153,14 +168,32 @@ def _judge(service: ExportService, body: bytes, limits: Limits, now_ns: int, ver
     earliest, latest = now_ns - limits.past_ns, now_ns + limits.future_ns
     records = scan(request, earliest, latest, limits.max_attributes, len(body))
     if records == _SUSPECT:
-        look = _Examination(service, verdict, limits, earliest, latest)
-        records = examine(request, look)
-        if look.changed:
-            body = request.SerializeToString()
+        _note_unknown(service, request, body, verdict)
+        request.DiscardUnknownFields()
+        records = examine(request, _Examination(service, verdict, limits, earliest, latest))
+        body = request.SerializeToString()
     else:
         _check_number(service, records, limits)
-    if records:
-        _send(service, request, body, records, limits, verdict)
+        if not normal and request.SerializeToString() != body:
+            request.DiscardUnknownFields()
+            body = request.SerializeToString()
+    if not records:
+        return
+    if len(body) > limits.max_message_bytes:
+        # Packed numbers may take more than the same unpacked: two bytes for each field of one element.
+        for part in wire.cut(body, service.record_path, limits.max_message_bytes).messages:
+            _judge(service, part, limits, now_ns, verdict)
+        return
+    _send(service, request, body, records, limits, verdict)
+
+
+def _note_unknown(service: ExportService, request: Any, body: bytes, verdict: Verdict) -> None:
+    """Raises MalformedTelemetry when it is another service's request."""
+    if has_unknown_records(service, request):
+        refuse_anothers(service, body)
+    verdict.untaken = unknown_members(service, request)
+    if legacy := legacy_records(service, request):
+        verdict.reject("legacy_scope", legacy)
 
 
 def _send(service: ExportService, request: Any, body: bytes, records: int, limits: Limits, verdict: Verdict) -> None:
@@ -209,18 +242,21 @@ def _malformed(service: ExportService, body: bytes, fault: str) -> MalformedTele
 
 # --- the lean passes: records in the request, or _SUSPECT ---------------------------------------------------------------
 # They run for every record there is, hence few names and no calls. An attribute takes 2 bytes at least, so small bodies
-# cannot hold too many of them and the count, the dearest of the looks, is left out.
+# cannot hold too many of them and the count, the dearest of the looks, is left out. UnknownFieldSet is empty, hence false,
+# where everything is known; below the records only the order in which upb writes tells (ADR 0019).
 
 
 def _scan_spans(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
     records = 0
     count_attributes = size > 2 * most
+    if UnknownFieldSet(request):
+        return _SUSPECT
     for resource in request.resource_spans:
-        if count_attributes and len(resource.resource.attributes) > most:
+        if UnknownFieldSet(resource) or (count_attributes and len(resource.resource.attributes) > most):
             return _SUSPECT
         for scope in resource.scope_spans:
             records += len(scope.spans)
-            if count_attributes and len(scope.scope.attributes) > most:
+            if UnknownFieldSet(scope) or (count_attributes and len(scope.scope.attributes) > most):
                 return _SUSPECT
             for span in scope.spans:
                 if (
@@ -229,6 +265,7 @@ def _scan_spans(request: Any, earliest: int, latest: int, most: int, size: int) 
                     or trace_id == _NO_TRACE_ID
                     or span_id == _NO_SPAN_ID
                     or not earliest <= span.start_time_unix_nano <= span.end_time_unix_nano <= latest
+                    or UnknownFieldSet(span)
                     or (count_attributes and len(span.attributes) > most)
                 ):
                     return _SUSPECT
@@ -238,16 +275,20 @@ def _scan_spans(request: Any, earliest: int, latest: int, most: int, size: int) 
 def _scan_logs(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
     records = 0
     count_attributes = size > 2 * most
+    if UnknownFieldSet(request):
+        return _SUSPECT
     for resource in request.resource_logs:
-        if count_attributes and len(resource.resource.attributes) > most:
+        if UnknownFieldSet(resource) or (count_attributes and len(resource.resource.attributes) > most):
             return _SUSPECT
         for scope in resource.scope_logs:
             records += len(scope.log_records)
-            if count_attributes and len(scope.scope.attributes) > most:
+            if UnknownFieldSet(scope) or (count_attributes and len(scope.scope.attributes) > most):
                 return _SUSPECT
             for record in scope.log_records:
-                if not earliest <= (record.time_unix_nano or record.observed_time_unix_nano or earliest) <= latest or (
-                    count_attributes and len(record.attributes) > most
+                if (
+                    not earliest <= (record.time_unix_nano or record.observed_time_unix_nano or earliest) <= latest
+                    or UnknownFieldSet(record)
+                    or (count_attributes and len(record.attributes) > most)
                 ):
                     return _SUSPECT
     return records
@@ -256,15 +297,17 @@ def _scan_logs(request: Any, earliest: int, latest: int, most: int, size: int) -
 def _scan_metrics(request: Any, earliest: int, latest: int, most: int, size: int) -> int:
     records = 0
     count_attributes = size > 2 * most
+    if UnknownFieldSet(request):
+        return _SUSPECT
     for resource in request.resource_metrics:
-        if count_attributes and len(resource.resource.attributes) > most:
+        if UnknownFieldSet(resource) or (count_attributes and len(resource.resource.attributes) > most):
             return _SUSPECT
         for scope in resource.scope_metrics:
-            if count_attributes and len(scope.scope.attributes) > most:
+            if UnknownFieldSet(scope) or (count_attributes and len(scope.scope.attributes) > most):
                 return _SUSPECT
             for metric in scope.metrics:
                 kind = metric.WhichOneof("data")
-                if kind is None:
+                if kind is None or UnknownFieldSet(metric):
                     return _SUSPECT
                 points = getattr(metric, kind).data_points
                 records += len(points)
@@ -272,6 +315,7 @@ def _scan_metrics(request: Any, earliest: int, latest: int, most: int, size: int
                 for point in points:
                     if (
                         not earliest <= point.time_unix_nano <= latest
+                        or UnknownFieldSet(point)
                         or (has_value and point.WhichOneof("value") is None)
                         or (count_attributes and len(point.attributes) > most)
                     ):
@@ -287,7 +331,7 @@ _NUMBERS = frozenset({"gauge", "sum"})
 
 @dataclass(slots=True)
 class _Examination:
-    """Takes refused records out of a request and books why. `changed` says whether there were any."""
+    """Takes refused records out of a request and books why."""
 
     service: ExportService
     verdict: Verdict
@@ -295,11 +339,9 @@ class _Examination:
     earliest: int
     latest: int
     seen: int = 0
-    changed: bool = False
 
     def reject(self, reason: str, records: int) -> None:
         self.verdict.reject(reason, records)
-        self.changed = True
 
     def keep(
         self,

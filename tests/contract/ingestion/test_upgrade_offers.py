@@ -9,6 +9,8 @@ from libs.common.testing.requirements import require
 from services.ingestion.otlp import TRACE_SERVICE
 from tests.contract.ingestion.conftest import Receiver
 from tests.contract.ingestion.otlp_requests import traces
+from tests.contract.ingestion.test_http import kept_names
+from tests.fixtures.java import SPANS, send_from_java
 
 
 @pytest.mark.parametrize("option", ["--http2", "--http1.1"])
@@ -30,3 +32,9 @@ async def test_curl(receiver: Receiver, option: str, framing: str) -> None:
         said, _ = await process.communicate(body)
     assert said == b"200"
     assert [record.value for record in receiver.records()] == [body]
+
+
+async def test_java(receiver: Receiver) -> None:
+    said = await send_from_java(receiver.url, receiver.keys.ingest)
+    assert said == ["plain 200 {}", "plain 200 {}", "sdk true"]
+    assert sorted(kept_names(receiver)) == sorted(SPANS)

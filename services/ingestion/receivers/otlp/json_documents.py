@@ -1,7 +1,9 @@
 """OTLP/JSON to protobuf, about eight times faster than google.protobuf.json_format and with OTLP's exceptions to it.
 
-The exceptions: trace and span ids are hex, enums may only be integers (names are tolerated), unknown fields are ignored,
-lowerCamelCase keys are the rule (snake_case is tolerated). Source: OTLP 1.x "JSON Protobuf Encoding", proto3 JSON mapping.
+The exceptions: trace and span ids are hex, enums may only be integers (names are tolerated), unknown fields are ignored
+(those of the request itself are named in the answer, because with them everything is ignored), lowerCamelCase keys are the
+rule (snake_case is tolerated). Of a key given twice the last counts, as in most JSON parsers.
+Source: OTLP 1.x "JSON Protobuf Encoding", proto3 JSON mapping.
 
 A document becomes keyword arguments in one walk and upb messages in one call. The tables that steer the walk are made from
 the descriptors, so a new field in opentelemetry-proto is a new dependency version and nothing here.
@@ -13,6 +15,7 @@ import contextlib
 import math
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
 
@@ -21,11 +24,14 @@ from google.protobuf.descriptor import FieldDescriptor
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from services.ingestion.errors import MalformedTelemetry
-from services.ingestion.otlp import ExportService
+from services.ingestion.otlp import EXPORT_SERVICES, ExportService
+from services.ingestion.receivers.otlp.json_text import NotUtf8, read_document
 from services.ingestion.receivers.protocol import Decoded
 
 _HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
+# The proto3 JSON mapping takes every form of a JSON number whose value is whole, quoted too.
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?")
 _RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
@@ -39,12 +45,9 @@ _RANGES = {
     FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
     FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
 }
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
-    re.DOTALL,
-)
 _SPECIAL_DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _MAX_DEPTH = 100  # upb's own limit on messages in messages
+_SHOWN_CHARACTERS = 100
 
 Convert = Callable[[Any, int], Any]
 
@@ -71,7 +74,8 @@ class _Member(NamedTuple):
 
 def to_protobuf(service: ExportService, body: bytes) -> Decoded:
     """An OTLP/JSON request as protobuf bytes. Raises MalformedTelemetry that says what is wrong, and where."""
-    document = _document(body)
+    document = read_document(body)
+    untaken, legacy = _untaken(service, document)
     convert = _message(service.request.DESCRIPTOR)
     unreadable, first = 0, ""
     try:
@@ -83,21 +87,52 @@ def to_protobuf(service: ExportService, body: bytes) -> Decoded:
             if not kept:
                 raise
             arguments = convert(document, 0)
-        return Decoded(service.request(**arguments).SerializeToString(), unreadable, first)
+        body = service.request(**arguments).SerializeToString()
+        return Decoded(body, unreadable, first, untaken, legacy, normal=True)
     except _Fault as fault:
         raise MalformedTelemetry(f"The body is no {service.request.DESCRIPTOR.name}: {first or fault}.") from None
 
 
-def _document(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        # JavaScript writes half a surrogate pair, left when a text was cut, as an escape; UTF-8 has no bytes for it.
-        if "surrogate" in str(error) and b"\\u" in body:
-            with contextlib.suppress(orjson.JSONDecodeError):
-                return orjson.loads(_ESCAPE.sub(lambda found: b"\\ufffd" if found["half"] else found[0], body))
-        hint = " It looks gzipped: send Content-Encoding: gzip." if body[:2] == b"\x1f\x8b" else ""
-        raise MalformedTelemetry(f"The body is not JSON: {error}.{hint}") from None
+def _untaken(service: ExportService, document: Any) -> tuple[str, int]:
+    """What of the request is not taken, for a human, and how many records of a form that OTLP no longer has are in it.
+
+    Raises MalformedTelemetry when nothing is taken of a request that has something.
+    """
+    if type(document) is not dict:
+        return "", 0
+    members = _members(service.request.DESCRIPTOR)
+    unknown = [key for key in document if key not in members]
+    remark = ""
+    if unknown:
+        shown = repr(unknown[0][:_SHOWN_CHARACTERS])
+        owner = next((other for other in EXPORT_SERVICES if unknown[0] in _members(other.request.DESCRIPTOR)), None)
+        where = (
+            f"{shown} belongs to {owner.path}" if owner else f"{service.request.DESCRIPTOR.name} has no member {shown}"
+        )
+        if len(unknown) == len(document):
+            (known,) = (field.json_name for field in service.request.DESCRIPTOR.fields)
+            raise MalformedTelemetry(f"Nothing was taken: {where}. {service.path} takes {known!r}.")
+        remark = f"{where}; it was not taken."
+    return remark, _legacy_records(service, document)
+
+
+def _legacy_records(service: ExportService, document: dict[str, Any]) -> int:
+    """Records under the name that scopes had until OTLP 0.15, which 1.x does not know."""
+    resources: Any = service.request.DESCRIPTOR.fields[0]
+    groups: Any = resources.message_type.fields_by_number[2]
+    records: Any = groups.message_type.fields_by_number[2]
+    legacy = groups.json_name.replace("scope", "instrumentationLibrary")
+    found = 0
+    for element in _elements(document, resources.json_name, resources.name):
+        if type(element) is dict:
+            for group in _elements(element, legacy, groups.name.replace("scope", "instrumentation_library")):
+                found += len(_elements(group, records.json_name, records.name)) if type(group) is dict else 0
+    return found
+
+
+def _elements(value: dict[str, Any], *names: str) -> list[Any]:
+    found = next((value[name] for name in names if name in value), None)
+    return found if type(found) is list else []
 
 
 def _take_out_faulty(document: Any, descriptor: Any, path: Sequence[frozenset[int]], depth: int) -> tuple[int, int]:
@@ -244,6 +279,12 @@ def _integer(lowest: int, highest: int) -> Callable[[Any, int], int]:
             number = value
         elif type(value) is float and value.is_integer():
             number = int(value)
+        elif (
+            type(value) is str
+            and _WHOLE_NUMBER.fullmatch(value)
+            and (exact := Decimal(value)) == exact.to_integral_value()
+        ):
+            number = int(exact)
         else:
             raise _Fault(f"must be an integer or a string of decimal digits, not {_kind(value)}")
         if not lowest <= number <= highest:
@@ -260,6 +301,8 @@ def _enum(enum: Any) -> Convert:
     def convert(value: Any, depth: int) -> int:
         if type(value) is str and value in names:
             return names[value]
+        if type(value) is str and not _WHOLE_NUMBER.fullmatch(value):
+            raise _Fault(f"must be an integer or a name of {enum.name}, not {_kind(value)}")
         return as_integer(value, depth)
 
     return convert
@@ -283,12 +326,10 @@ def _double(value: Any, _depth: int) -> float:
     if type(value) is str:
         if value in _SPECIAL_DOUBLES:
             return _SPECIAL_DOUBLES[value]
-        try:
-            number = float(orjson.loads(value))
-        except (orjson.JSONDecodeError, TypeError, ValueError):
-            pass
-        else:
-            return number
+        with contextlib.suppress(orjson.JSONDecodeError):
+            number = orjson.loads(value)
+            if type(number) is float or type(number) is int:
+                return float(number)
     raise _Fault(f'must be a number, "NaN", "Infinity" or "-Infinity", not {_kind(value)}')
 
 
@@ -319,6 +360,7 @@ _SCALARS: dict[int, Convert] = {
 }
 _KINDS: dict[type, str] = {
     dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number",
+    NotUtf8: "text that is not valid UTF-8",
 }  # fmt: skip
 
 

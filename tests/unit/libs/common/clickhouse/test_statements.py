@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.clickhouse.statements import InvalidStatement, load_statements, parse_statement
@@ -73,9 +73,11 @@ def test_braces_and_signs_inside_texts_mean_nothing(sql: str) -> None:
 _TEXTS = st.text(st.sampled_from("ab {}:;%s'`\"\\-/*\n"), max_size=12)
 
 
-@given(_TEXTS, st.sampled_from(["'{}'", "`{}`", '"{}"', "-- {}\n", "/* {} */"]))
+@given(
+    st.text(st.sampled_from("ab {}:;%s-*"), max_size=12),
+    st.sampled_from(["'{}'", "`{}`", '"{}"', "-- {}\n", "/* {} */"]),
+)
 def test_no_quoted_text_or_comment_is_taken_for_a_parameter(text: str, form: str) -> None:
-    assume(not {"'", "`", '"', "\\", "\n", "/"} & set(text))
     sql = f"SELECT {form.format(text)} AS x, {{tenant:String}}"
     assert parse_statement("name", sql).parameters == {"tenant"}
 

@@ -239,7 +239,7 @@ def test_half_a_surrogate_pair_becomes_the_replacement_character(written: str, m
     assert request.resource_spans[0].scope_spans[0].spans[0].name == meant
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b'{"resourceSpans":"\xff"}', b'{"a":"\\ud800'])
+@pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b'{"a":\xff}', b'{"a":"\\ud800'])
 def test_what_is_not_json_is_called_so(body: bytes) -> None:
     with pytest.raises(MalformedTelemetry, match="The body is not JSON"):
         to_protobuf(TRACE_SERVICE, body)
@@ -279,3 +279,85 @@ def test_unset_histogram_statistics_stay_unset() -> None:
     assert point.HasField("sum")
     assert not point.HasField("min")
     assert list(point.bucket_counts) == [1, 1]
+
+
+def attribute(value: Any) -> bytes:
+    """One span with one attribute of this value."""
+    span = {"traceId": "74" * 16, "spanId": "73" * 8, "attributes": [{"key": "k", "value": value}]}
+    return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e3", 1000),
+        ("7.0", 7),
+        ("-7.00E+1", -70),
+        ("9.223372036854775807e18", 2**63 - 1),
+        ("9007199254740993.0", 9007199254740993),
+        (1e3, 1000),
+        (-0.0, 0),
+        ("-0", 0),
+    ],
+)
+def test_whole_numbers_may_be_written_in_every_form_of_json(written: Any, meant: int) -> None:
+    request = ExportTraceServiceRequest.FromString(to_protobuf(TRACE_SERVICE, attribute({"intValue": written})).body)
+    assert request.resource_spans[0].scope_spans[0].spans[0].attributes[0].value.int_value == meant
+
+
+@pytest.mark.parametrize("written", ["7.5", "1e-1", "1e99", "1e999999999", "+7", " 7", "0x10", "", "NaN", "9.3e18"])
+def test_what_is_no_whole_number_is_refused(written: str) -> None:
+    with pytest.raises(MalformedTelemetry, match="intValue (must be an integer|is out of range)"):
+        to_protobuf(TRACE_SERVICE, attribute({"intValue": written}))
+
+
+@pytest.mark.parametrize("written", ["true", "null", "[1]", "1 2", ""])
+def test_a_quoted_double_is_a_number(written: str) -> None:
+    with pytest.raises(MalformedTelemetry, match="doubleValue must be a number"):
+        to_protobuf(TRACE_SERVICE, attribute({"doubleValue": written}))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    body = attribute({"stringValue": "v"})
+    assert to_protobuf(TRACE_SERVICE, b"\xef\xbb\xbf" + body) == to_protobuf(TRACE_SERVICE, body)
+    with pytest.raises(MalformedTelemetry, match="looks like UTF-16"):
+        to_protobuf(TRACE_SERVICE, body.decode().encode("utf-16"))
+
+
+def test_bytes_that_are_no_utf_8_cost_only_their_own_record() -> None:
+    spans = b",".join(
+        b'{"name":"%s"}' % name for name in (b"good", b"b\xffd \\ud83d", "한글".encode(), b"cut \xed\x95")
+    )
+    converted = to_protobuf(TRACE_SERVICE, b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % spans)
+    request = ExportTraceServiceRequest.FromString(converted.body)
+    assert [span.name for span in request.resource_spans[0].scope_spans[0].spans] == ["good", "한글"]
+    assert converted.unreadable == 2
+    assert converted.fault.endswith("spans[1].name must be a string, not text that is not valid UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"resourceLogs": []}, "'resourceLogs' belongs to /v1/logs. /v1/traces takes 'resourceSpans'"),
+        ({"resource_metrics": []}, "'resource_metrics' belongs to /v1/metrics"),
+        ({"resourceSpanz": [1]}, "ExportTraceServiceRequest has no member 'resourceSpanz'"),
+    ],
+)
+def test_a_document_of_which_nothing_is_taken_is_refused(document: Any, says: str) -> None:
+    with pytest.raises(MalformedTelemetry) as caught:
+        to_protobuf(TRACE_SERVICE, orjson.dumps(document))
+    assert says in caught.value.detail
+
+
+def test_what_is_not_taken_is_said() -> None:
+    document = {
+        "resourceSpans": [
+            {"instrumentationLibrarySpans": [{"spans": [{}, {}]}, {"spans": [{}]}]},
+            {"instrumentation_library_spans": [{"spans": [{}]}, None], "scopeSpans": []},
+        ],
+        "resourceLogs": [],
+    }
+    converted = to_protobuf(TRACE_SERVICE, orjson.dumps(document))
+    assert converted.untaken == "'resourceLogs' belongs to /v1/logs; it was not taken."
+    assert converted.legacy == 4
+    assert to_protobuf(TRACE_SERVICE, b"{}")[1:] == (0, "", "", 0, True)

@@ -1,5 +1,6 @@
 """What is kept, what is refused and why, and that nothing but 4xx errors comes of any bytes."""
 
+import random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from services.ingestion import wire
 from services.ingestion.errors import MalformedTelemetry
 from services.ingestion.otlp import EXPORT_SERVICES, LOGS_SERVICE, METRICS_SERVICE, TRACE_SERVICE, ExportService
 from services.ingestion.receivers.validation import REASONS, Limits, Verdict, validate
+from tests.fixtures.wire_forms import odd_form
 from tests.unit.services.ingestion.otlp_strategies import NOW, log_requests, metric_requests, trace_requests
 
 DAY = 86_400 * 10**9
@@ -353,3 +355,49 @@ def test_more_repetition_than_the_store_can_hold_is_refused() -> None:
     assert verdict.rejected == {"too_much_repetition": 100}
     assert [span.name for span in kept_spans(verdict)] == ["neighbour"]
     assert "process.command_args" in verdict.message(TRACE_SERVICE, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("service", "requests"),
+    [(TRACE_SERVICE, trace_requests), (LOGS_SERVICE, log_requests), (METRICS_SERVICE, metric_requests)],
+)
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_every_spelling_of_a_request_leaves_in_the_one_that_upb_writes(
+    service: ExportService, requests: st.SearchStrategy[Message], data: st.DataObject, seed: int
+) -> None:
+    request = data.draw(requests)
+    spelled = odd_form(request, random.Random(seed))
+    expected = validate(service, request.SerializeToString(), LIMITS, NOW)
+    assert validate(service, spelled, LIMITS, NOW).payloads == expected.payloads
+
+
+@pytest.mark.parametrize("right", EXPORT_SERVICES, ids=lambda service: service.signal.name)
+@pytest.mark.parametrize("wrong", EXPORT_SERVICES, ids=lambda service: service.signal.name)
+def test_another_service_s_request_is_refused_with_where_it_belongs(right: ExportService, wrong: ExportService) -> None:
+    point = {"as_int": 1, "time_unix_nano": NOW}
+    bodies = {
+        TRACE_SERVICE.path: spans({"name": "GET /", "kind": 2, "attributes": [{"key": "a"}]}),
+        LOGS_SERVICE.path: ExportLogsServiceRequest(
+            resource_logs=[{"scope_logs": [{"log_records": [{"time_unix_nano": NOW, "body": {"string_value": "x"}}]}]}]
+        ),
+        METRICS_SERVICE.path: ExportMetricsServiceRequest(
+            resource_metrics=[{"scope_metrics": [{"metrics": [{"name": "n", "gauge": {"data_points": [point]}}]}]}]
+        ),
+    }
+    body = bodies[right.path].SerializeToString()
+    if right is wrong:
+        assert validate(wrong, body, LIMITS, NOW).records == 1
+        return
+    with pytest.raises(MalformedTelemetry, match=f"send it to {right.path}, or over gRPC"):
+        validate(wrong, body, LIMITS, NOW)
+
+
+def test_what_the_request_has_beside_its_records_is_named() -> None:
+    known = spans({})
+    verdict = validate(TRACE_SERVICE, known.SerializeToString() + b"\x3a\x01x", LIMITS, NOW)
+    assert verdict.payloads == [(known.SerializeToString(), 1)]
+    assert verdict.message(TRACE_SERVICE, LIMITS) == "ExportTraceServiceRequest has no field 7; it was not taken."
+    library = wire.nested(2, known.resource_spans[0].scope_spans[0].spans[0].SerializeToString())
+    old = wire.nested(1, wire.nested(1000, library * 2))
+    verdict = validate(TRACE_SERVICE, known.SerializeToString() + old, LIMITS, NOW)
+    assert (verdict.rejected, verdict.records) == ({"legacy_scope": 2}, 1)
