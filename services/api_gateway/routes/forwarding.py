@@ -1,5 +1,6 @@
 """The table of upstreams as routes, and what lies under /api without being one."""
 
+import re
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
@@ -61,11 +62,18 @@ def _add_unknown_api(router: APIRouter, own: Sequence[APIRouter]) -> None:
 
 
 def _add_unknown_otlp(router: APIRouter) -> None:
-    async def unknown() -> Response:
+    async def otherwise(request: Request) -> Response:
+        """A base URL that ends in a slash, or a full one that had a slash added, still means the receiver's path."""
+        meant = re.sub("/{2,}", "/", request.scope["path"]).rstrip("/")
+        for route in ROUTES:
+            if route.service == "receiver" and route.prefix == meant:
+                if request.method not in route.methods:
+                    raise _method_not_allowed(request, route.methods)
+                return _forward(request, route, None)
         raise NotFound("There is nothing at this path. OTLP over HTTP goes to /v1/traces, /v1/logs and /v1/metrics.")
 
-    for path in ("/v1", "/v1/{rest:path}"):
-        router.add_api_route(path, unknown, methods=_ANY)
+    for path in ("/v1", "/v1/{rest:path}", "//v1/{rest:path}"):
+        router.add_api_route(path, otherwise, methods=_ANY)
 
 
 def _forward(request: Request, route: Route, identity: Identity | None) -> Response:

@@ -36,7 +36,8 @@ class Admission:
             raise Unauthenticated("Send an API key that may ingest: `Authorization: Bearer airis_...`.")
         if isinstance(authorization, bytes):
             authorization = authorization.decode("latin-1")
-        scheme, _, presented = authorization.partition(" ")
+        # A header from an environment variable is percent-encoded, and SDKs that do not decode it send `Bearer%20airis_...`.
+        scheme, _, presented = authorization.replace("%20", " ", 1).partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("The Authorization header must be `Bearer` and an API key.")
         try:

@@ -412,10 +412,25 @@ async def test_a_web_pages_preflight_reaches_the_receiver() -> None:
     assert (response.status_code, response.headers["access-control-allow-methods"]) == (204, "POST")
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/profiles", "/v1/traces/"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/profiles", "/v1/traces/x"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_other_paths_beside_otlps_are_nowhere(path: str, method: str) -> None:
     async with running(lambda _peer, _scope, _receive, send: respond(send)) as world:
         response = await world.client.request(method, path)
     assert problem(response) == (404, "not-found")
     assert "/v1/traces, /v1/logs and /v1/metrics" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["//v1/traces", "/v1/traces/", "/v1//traces"])
+async def test_slashes_that_joining_urls_added_or_doubled_still_mean_the_receiver(path: str) -> None:
+    async def handler(peer: Peer, scope: Scope, receive: Receive, send: Send) -> None:
+        await peer.drain(receive)
+        await respond(send)
+
+    async with running(handler) as test:
+        answer = await test.client.post(test.url + path, content=b"spans", headers={"Authorization": "Bearer key"})
+        assert answer.status_code == 200
+        assert test.peer.received == [b"spans"]
+        assert ("authorization", "Bearer key") in test.peer.seen[0]["headers"]  # type: ignore[operator]
+        assert problem(await test.client.get(test.url + path)) == (405, "method-not-allowed")
+    assert test.outcome("receiver", "ok") == 1

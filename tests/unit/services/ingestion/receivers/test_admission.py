@@ -37,7 +37,9 @@ def admission(clock: FakeClock) -> Admission:
     return Admission(keys, InFlight(1000), TenantRates(100, 2, clock))
 
 
-@pytest.mark.parametrize("authorization", [b"Bearer good", "Bearer good", b"bearer good", b"BEARER  good "])
+@pytest.mark.parametrize(
+    "authorization", [b"Bearer good", "Bearer good", b"bearer good", b"BEARER  good ", b"Bearer%20good"]
+)
 async def test_a_known_key_is_admitted(admission: Admission, authorization: bytes | str) -> None:
     assert (await admission.admit(authorization)).tenant == "acme"
 
