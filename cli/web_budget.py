@@ -21,9 +21,11 @@ def first_loads(static: Path) -> dict[str, int]:
     manifest: Manifest = orjson.loads((static / ".manifest.json").read_bytes())
     entry = next(name for name, chunk in manifest.items() if chunk.get("isEntry"))
     boot = sum(_packed(file) for file in (static / "assets").glob("theme-boot-*.js"))
+    first = set(_chunks(manifest, entry))
+    pages = sorted({page for chunk in first for page in manifest[chunk].get("dynamicImports", ())})
     return {
-        page: boot + sum(_packed(static / file) for file in set(_files(manifest, entry)) | set(_files(manifest, page)))
-        for page in [entry, *manifest[entry].get("dynamicImports", ())]
+        page: boot + sum(_packed(static / manifest[chunk]["file"]) for chunk in first | set(_chunks(manifest, page)))
+        for page in [entry, *pages]
     }
 
 
@@ -37,11 +39,11 @@ def over_budget(static: Path, limit: int = FIRST_LOAD_BYTES) -> list[str]:
     ]
 
 
-def _files(manifest: Manifest, name: str) -> Iterator[str]:
-    """The chunk's script and those it imports, each as often as it is reached."""
-    yield manifest[name]["file"]
+def _chunks(manifest: Manifest, name: str) -> Iterator[str]:
+    """The chunk and those it imports, each as often as it is reached."""
+    yield name
     for imported in manifest[name].get("imports", ()):
-        yield from _files(manifest, imported)
+        yield from _chunks(manifest, imported)
 
 
 def _packed(file: Path) -> int:

@@ -44,14 +44,14 @@ def is_built() -> bool:
 def build() -> None:
     """Install what the lock names and build. Raises BuildFailed."""
     wanted = sources_hash()
-    _install("build")
+    install("build")
     _npm("run", "build")
     STAMP.write_text(wanted)
 
 
 def check() -> None:
     """Types, lint and unit tests of the web UI, and the weight of what is built. Raises BuildFailed."""
-    _install("all")
+    install("all")
     _npm("run", "check")
     if not is_built():
         build()
@@ -60,8 +60,8 @@ def check() -> None:
         raise BuildFailed("\n".join(heavy))
 
 
-def _install(packages: Packages) -> None:
-    """What the lock names, unless it is there: everything serves for building as well."""
+def install(packages: Packages) -> None:
+    """What the lock names, unless it is there: everything serves for building as well. Raises BuildFailed."""
     lock = hashlib.sha256((WEB / "package.json").read_bytes() + (WEB / "package-lock.json").read_bytes()).hexdigest()
     present = _INSTALLED.read_text() if _INSTALLED.exists() else ""
     if present in {f"{packages} {lock}", f"all {lock}"}:

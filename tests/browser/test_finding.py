@@ -47,7 +47,7 @@ async def test_from_search_to_the_failed_span_to_its_logs_and_back(ui: Ui, one_t
 async def test_filters_and_range_live_in_the_url_and_survive_a_reload(ui: Ui, one_trace: OneTrace) -> None:
     page = ui.page
     await ui.open("/traces")
-    await page.get_by_role("button", name="Service: Any service").click()
+    await page.get_by_role("button", name="Any service").click()
     await page.get_by_role("option", name=SERVICE).click()
     await page.get_by_role("radio", name="Error").click()
     await page.get_by_label("Max").fill("30s")
@@ -56,7 +56,7 @@ async def test_filters_and_range_live_in_the_url_and_survive_a_reload(ui: Ui, on
     await page.keyboard.press("Enter")
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Time range: Last 15 min").click()
-    await page.get_by_role("menuitemradio", name="Last 3 h").click()
+    await page.get_by_role("option", name="Last 3 h").click()
     await page.wait_for_url(re.compile("from=now-3h"))
     wanted = {
         "service": [SERVICE], "status": ["error"], "max": ["30s"], "query": ['operation="charge card"'],
@@ -67,7 +67,7 @@ async def test_filters_and_range_live_in_the_url_and_survive_a_reload(ui: Ui, on
     await expect(result).to_be_visible()
     await page.reload()
     await expect(result).to_be_visible()
-    await expect(page.get_by_role("button", name=f"Service: {SERVICE}")).to_be_visible()
+    await expect(page.get_by_role("button", name=f"{SERVICE} Service")).to_be_visible()
     await expect(page.get_by_role("radio", name="Error")).to_be_checked()
     await expect(page.get_by_label("Max")).to_have_value("30s")
     await expect(page.get_by_label("Query", exact=True)).to_have_value('operation="charge card"')

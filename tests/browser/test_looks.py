@@ -42,7 +42,7 @@ async def test_keys_open_the_palette_the_sheet_and_the_pages(ui: Ui, one_trace: 
     await expect(page.locator("h1")).to_have_text("Logs")
     await page.keyboard.press("Control+k")
     await page.keyboard.type("declined")
-    await page.get_by_role("option", name="Search logs for “declined”").click()
+    await page.get_by_role("menuitem", name="Search logs for “declined”").click()
     await expect(page.locator(".log-row", has_text=one_trace.log)).to_be_visible()
     await page.keyboard.press("j")
     await page.keyboard.press("Enter")

@@ -25,8 +25,21 @@ function themeBoot(): Plugin {
   };
 }
 
+/** react-aria carries its own texts in thirty languages; ours are two. */
+function onlyOurLanguages(): Plugin {
+  const texts = /[\\/]react-(?:aria|stately|aria-components)[\\/]dist[\\/].*[\\/]([a-z]{2}-[A-Z]{2})\.m?js$/;
+  return {
+    name: "only-our-languages",
+    enforce: "pre",
+    load(id) {
+      const language = texts.exec(id)?.[1];
+      return language !== undefined && language !== "en-US" && language !== "ko-KR" ? "export default {};" : null;
+    },
+  };
+}
+
 export default defineConfig({
-  plugins: [react(), themeBoot()],
+  plugins: [onlyOurLanguages(), react(), themeBoot()],
   build: {
     outDir: "../static",
     emptyOutDir: true,

@@ -3,9 +3,11 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import type { ComponentType, ReactNode } from "react";
 import { Suspense, lazy, useState } from "react";
+import { I18nProvider } from "react-aria-components";
 import { BrowserRouter, Navigate, Route, Routes, useLocation } from "react-router";
 import { createQueryClient } from "./api/query-client";
-import { useAppliedLocale } from "./i18n";
+import type { Locale } from "./i18n";
+import { useAppliedLocale, useLocale } from "./i18n";
 import { NotFoundPage } from "./pages/not-found";
 import { PAGE_ENTRIES, paths } from "./pages/registry";
 import { useAppliedTheme } from "./preferences/theme";
@@ -13,7 +15,6 @@ import { CrashBoundary } from "./shell/crash";
 import { Layout } from "./shell/layout";
 import { Splash } from "./shell/splash";
 import { ToastLayer } from "./ui/toast";
-import { TooltipLayer } from "./ui/tooltip";
 import { changed, nameOfOldPath } from "./url/params";
 
 const ROUTES: { path: string; bare: boolean; Page: ComponentType }[] = PAGE_ENTRIES.map(([, { path, bare = false, load }]) => ({
@@ -22,12 +23,17 @@ const ROUTES: { path: string; bare: boolean; Page: ComponentType }[] = PAGE_ENTR
   Page: lazy(load),
 }));
 
+/** Of the texts that react-aria brings: names of buttons, announcements, calendars. */
+const LANGUAGE_TAGS: Record<Locale, string> = { en: "en-US", ko: "ko-KR" };
+
 export function App(): ReactNode {
   const [queries] = useState(createQueryClient);
   useAppliedTheme();
   useAppliedLocale();
+  const locale = useLocale();
   return (
     <CrashBoundary>
+      <I18nProvider locale={LANGUAGE_TAGS[locale]}>
       <QueryClientProvider client={queries}>
         <BrowserRouter>
           <Suspense fallback={<Splash />}>
@@ -47,8 +53,8 @@ export function App(): ReactNode {
           </Suspense>
         </BrowserRouter>
         <ToastLayer />
-        <TooltipLayer />
       </QueryClientProvider>
+      </I18nProvider>
     </CrashBoundary>
   );
 }

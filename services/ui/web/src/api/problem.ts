@@ -26,6 +26,11 @@ export class Problem extends Error {
   }
 }
 
+/** Shown where the query is written instead of in place of what it would have found. */
+export function doesNotParse(error: Problem | null): boolean {
+  return error?.queryPosition !== null && error !== null;
+}
+
 /** The problem that a failed response carries, whatever its body looks like. */
 export async function problemOf(response: Response): Promise<Problem> {
   const requestId = response.headers.get("x-request-id") ?? "";

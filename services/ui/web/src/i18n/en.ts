@@ -6,10 +6,7 @@ const plural = (count: number, one: string, many = `${one}s`): string => `${n(co
 export const en = {
   nav: {
     label: "Main",
-    services: "Services",
-    traces: "Traces",
-    logs: "Logs",
-    metrics: "Metrics",
+    sidebar: "Sidebar",
     collapse: "Collapse sidebar",
     expand: "Expand sidebar",
     skip: "Skip to content",
@@ -22,6 +19,8 @@ export const en = {
     filter: "Filter",
     clear: "Clear",
     close: "Close",
+    notifications: "Notifications",
+    legend: "Legend; hides and shows lines",
     copy: "Copy",
     copied: "Copied",
     retry: "Try again",
@@ -145,7 +144,6 @@ export const en = {
     dragHint: "Drag to zoom",
   },
   services: {
-    title: "Services",
     filter: "Filter services",
     count: (count: number) => plural(count, "service"),
     withErrors: "With errors only",
@@ -187,7 +185,6 @@ export const en = {
     ] as [string, string][],
   },
   traces: {
-    title: "Traces",
     status: "Status",
     anyStatus: "Any status",
     failed: "Error",
@@ -211,7 +208,6 @@ export const en = {
     noRoot: "(root not received)",
   },
   trace: {
-    title: "Trace",
     spans: "Spans",
     services: "Services",
     depth: "Depth",
@@ -282,7 +278,6 @@ export const en = {
     dropped: (count: number) => `${n(count)} dropped by the SDK`,
   },
   logs: {
-    title: "Logs",
     severity: "Severity",
     histogram: "Records over time",
     time: "Time",
@@ -312,7 +307,6 @@ export const en = {
     } as Record<string, string>,
   },
   metrics: {
-    title: "Metrics",
     find: "Find metrics",
     count: (count: number) => plural(count, "metric"),
     types: {

@@ -7,10 +7,7 @@ const n = (value: number): string => value.toLocaleString("ko-KR");
 export const ko: Messages = {
   nav: {
     label: "주 메뉴",
-    services: "서비스",
-    traces: "트레이스",
-    logs: "로그",
-    metrics: "메트릭",
+    sidebar: "사이드바",
     collapse: "사이드바 접기",
     expand: "사이드바 펼치기",
     skip: "본문으로 건너뛰기",
@@ -23,6 +20,8 @@ export const ko: Messages = {
     filter: "필터",
     clear: "지우기",
     close: "닫기",
+    notifications: "알림",
+    legend: "범례: 선을 숨기거나 표시",
     copy: "복사",
     copied: "복사했습니다",
     retry: "다시 시도",
@@ -146,7 +145,6 @@ export const ko: Messages = {
     dragHint: "끌어서 확대",
   },
   services: {
-    title: "서비스",
     filter: "서비스 필터",
     count: (count) => `서비스 ${n(count)}개`,
     withErrors: "오류 있는 서비스만",
@@ -188,7 +186,6 @@ export const ko: Messages = {
     ],
   },
   traces: {
-    title: "트레이스",
     status: "상태",
     anyStatus: "모든 상태",
     failed: "오류",
@@ -212,7 +209,6 @@ export const ko: Messages = {
     noRoot: "(루트 스팬 미수신)",
   },
   trace: {
-    title: "트레이스",
     spans: "스팬",
     services: "서비스",
     depth: "깊이",
@@ -283,7 +279,6 @@ export const ko: Messages = {
     dropped: (count) => `SDK에서 ${n(count)}개 누락`,
   },
   logs: {
-    title: "로그",
     severity: "심각도",
     histogram: "시간별 로그 수",
     time: "시각",
@@ -313,7 +308,6 @@ export const ko: Messages = {
     },
   },
   metrics: {
-    title: "메트릭",
     find: "메트릭 찾기",
     count: (count) => `메트릭 ${n(count)}개`,
     types: {

@@ -64,7 +64,7 @@ export function QueryBox({ signal, problem }: QueryBoxProps): ReactNode {
         <button type="submit" className={`button ${text.trim() === applied ? "" : "button-primary"}`}>
           {texts.run}
         </button>
-        <Popover className="button button-quiet button-icon" label={texts.help} role="dialog" button={<Icon name="help" />}>
+        <Popover className="button button-quiet button-icon" label={texts.help} button={<Icon name="help" />}>
           <div className="section">
             <h3>{texts.help}</h3>
             <p>{texts.helpIntro}</p>

@@ -6,9 +6,8 @@ import { LOCALE_NAMES, setLocale, useLocale, useMessages } from "../i18n";
 import type { ThemeChoice } from "../preferences/theme";
 import { useThemeChoice } from "../preferences/theme";
 import { Icon } from "../ui/icon";
-import { Menu, MenuItem } from "../ui/menu";
 import { Popover } from "../ui/popover";
-import { Segmented } from "../ui/small";
+import { Segmented } from "../ui/segmented";
 import { useSession, useSignOut } from "./session";
 
 export function Account(): ReactNode {
@@ -19,13 +18,15 @@ export function Account(): ReactNode {
     <Popover
       className="account-button"
       label={account.label}
-      role="dialog"
+      named
+      placement="top start"
       popoverClassName="account-popover"
       button={
         <>
           <span className="avatar" aria-hidden>
             {me.email.slice(0, 1).toUpperCase()}
           </span>
+          <span className="visually-hidden">{account.label}: </span>
           <span className="account-text">
             <span className="truncate">{me.email}</span>
             <span className="truncate muted">{me.tenant.name}</span>
@@ -42,11 +43,10 @@ export function Account(): ReactNode {
       <div className="account-settings">
         <Appearance />
       </div>
-      <Menu>
-        <MenuItem icon="signOut" onSelect={() => void signOut()}>
-          {account.signOut}
-        </MenuItem>
-      </Menu>
+      <button type="button" className="menu-item account-sign-out" onClick={() => void signOut()}>
+        <Icon name="signOut" />
+        {account.signOut}
+      </button>
     </Popover>
   );
 }

@@ -1,7 +1,8 @@
 /** Everything by name: pages, services, traces by id, searches, settings. */
 
-import type { KeyboardEvent, ReactNode } from "react";
+import type { ReactNode } from "react";
 import { useMemo, useState } from "react";
+import { Autocomplete, Header, Input, Menu, MenuItem, MenuSection, TextField } from "react-aria-components";
 import { useNavigate } from "react-router";
 import { useTimedQuery } from "../api/use-api";
 import type { Messages } from "../i18n";
@@ -25,6 +26,8 @@ interface Command {
   words?: string;
   icon?: IconName;
   service?: string;
+  /** The shortcut that does the same. */
+  keys?: string;
   run: () => void;
 }
 
@@ -36,75 +39,49 @@ const TRACE_ID = /^[0-9a-f]{32}$/i;
 export function Palette({ onClose }: { onClose: () => void }): ReactNode {
   const { palette } = useMessages();
   const [text, setText] = useState("");
-  const [active, setActive] = useState(0);
   const commands = useCommands(text);
-  const found = useMemo(() => matching(commands, text), [commands, text]);
-  const choose = (command: Command | undefined): void => {
-    if (!command) return;
-    onClose();
-    command.run();
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step !== undefined && found.length > 0) {
-      event.preventDefault();
-      const next = (active + step + found.length) % found.length;
-      setActive(next);
-      document.getElementById(`palette-${next}`)?.scrollIntoView({ block: "nearest" });
-    } else if (event.key === "Enter" && !event.nativeEvent.isComposing) {
-      event.preventDefault();
-      choose(found[active]);
-    }
-  };
+  const groups = useMemo(() => [...Map.groupBy(matching(commands, text), ({ group }) => group)], [commands, text]);
   return (
     <Dialog label={palette.open} onClose={onClose}>
-      <input
-        autoFocus
-        className="palette-input"
-        value={text}
-        placeholder={palette.placeholder}
-        aria-label={palette.placeholder}
-        role="combobox"
-        aria-expanded
-        aria-controls="palette-list"
-        aria-activedescendant={`palette-${active}`}
-        spellCheck={false}
-        onChange={(event) => {
-          setText(event.target.value);
-          setActive(0);
-        }}
-        onKeyDown={onKeyDown}
-      />
-      <div className="palette-list" id="palette-list" role="listbox" aria-label={palette.open}>
-        {found.map((command, index) => (
-          <div key={command.id}>
-            {command.group !== found[index - 1]?.group && <p className="menu-heading">{command.group}</p>}
-            <div
-              id={`palette-${index}`}
-              role="option"
-              aria-selected={index === active}
-              className="menu-item palette-item"
-              data-active={index === active}
-              onPointerMove={() => setActive(index)}
-              onClick={() => choose(command)}
-            >
-              {command.icon && <Icon name={command.icon} />}
-              {command.service !== undefined && <ServiceDot service={command.service} />}
-              <span className="truncate">{command.label}</span>
-            </div>
-          </div>
-        ))}
-        {found.length === 0 && <p className="menu-heading">{palette.empty}</p>}
-      </div>
+      <Autocomplete inputValue={text} onInputChange={setText}>
+        <TextField className="palette-search" aria-label={palette.placeholder} autoFocus>
+          <Icon name="search" />
+          <Input className="palette-input" placeholder={palette.placeholder} spellCheck={false} />
+        </TextField>
+        <Menu className="palette-list" aria-label={palette.open} renderEmptyState={() => <p className="menu-heading">{palette.empty}</p>}>
+          {groups.map(([group, found]) => (
+            <MenuSection key={group}>
+              <Header className="menu-heading">{group}</Header>
+              {found.map((command) => (
+                <MenuItem
+                  key={command.id}
+                  id={command.id}
+                  textValue={command.label}
+                  className="menu-item"
+                  onAction={() => {
+                    onClose();
+                    command.run();
+                  }}
+                >
+                  {command.icon && <Icon name={command.icon} />}
+                  {command.service !== undefined && <ServiceDot service={command.service} />}
+                  <span className="truncate">{command.label}</span>
+                  {command.keys !== undefined && <span className="menu-end mono">{command.keys}</span>}
+                </MenuItem>
+              ))}
+            </MenuSection>
+          ))}
+        </Menu>
+      </Autocomplete>
     </Dialog>
   );
 }
 
 function matching(commands: readonly Command[], text: string): Command[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = text.normalize("NFC").toLowerCase().split(/\s+/).filter(Boolean);
   return commands
     .filter(({ label, words: more = "", id }) => {
-      const haystack = `${label} ${more}`.toLowerCase();
+      const haystack = `${label} ${more}`.normalize("NFC").toLowerCase();
       return id.startsWith("typed-") || words.every((word) => haystack.includes(word));
     })
     .slice(0, MAX_SHOWN);
@@ -129,6 +106,7 @@ function useCommands(text: string): Command[] {
       label: title[locale],
       // Who reads one language may type the other.
       words: `${Object.values(title).join(" ")} ${keys}`,
+      keys,
       run: () => go(path),
     })),
     ...(services.data?.services ?? []).map(({ service }) => ({

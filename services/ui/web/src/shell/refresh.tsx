@@ -5,9 +5,9 @@ import type { ReactNode } from "react";
 import { useMessages } from "../i18n";
 import { useTime } from "../time/context";
 import { presetText } from "../time/picker";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { Menu, MenuItem } from "../ui/menu";
-import { Popover } from "../ui/popover";
+import { ChoiceMenu } from "../ui/menu";
 
 const EVERY = ["5s", "10s", "30s", "1m", "5m"] as const;
 
@@ -17,21 +17,9 @@ export function Refresh(): ReactNode {
   const fetching = useIsFetching() > 0;
   return (
     <div className="button-group">
-      <button
-        type="button"
-        className="button button-icon"
-        data-busy={fetching}
-        aria-label={messages.time.refresh}
-        data-tip={messages.time.refresh}
-        data-tip-key="r"
-        onClick={refresh}
-      >
-        <Icon name="refresh" />
-      </button>
-      <Popover
+      <IconButton icon="refresh" label={messages.time.refresh} keys="r" data-busy={fetching} onClick={refresh} />
+      <ChoiceMenu
         className="button refresh-every"
-        role="menu"
-        placement="bottom-end"
         label={messages.time.autoRefresh}
         button={
           <>
@@ -39,19 +27,13 @@ export function Refresh(): ReactNode {
             <Icon name="chevronDown" />
           </>
         }
-      >
-        <Menu>
-          <p className="menu-heading">{messages.time.autoRefresh}</p>
-          <MenuItem checked={refreshEvery === ""} onSelect={() => setRefreshEvery("")}>
-            {messages.time.off}
-          </MenuItem>
-          {EVERY.map((every) => (
-            <MenuItem key={every} checked={refreshEvery === every} onSelect={() => setRefreshEvery(every)}>
-              {messages.time.every(presetText(every, messages))}
-            </MenuItem>
-          ))}
-        </Menu>
-      </Popover>
+        value={refreshEvery}
+        choices={[
+          { value: "", label: messages.time.off },
+          ...EVERY.map((every) => ({ value: every, label: messages.time.every(presetText(every, messages)) })),
+        ]}
+        onChange={setRefreshEvery}
+      />
     </div>
   );
 }

@@ -4,7 +4,9 @@ import { useLocale, useMessages } from "../i18n";
 import { NAVIGATION, NAVIGATION_GROUPS, paths } from "../pages/registry";
 import { setPreference, usePreference } from "../preferences/store";
 import { useLinkTo } from "../url/params";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
+import { Tip } from "../ui/tip";
 import { Account } from "./account";
 import { Mark } from "./splash";
 
@@ -16,7 +18,7 @@ export function Sidebar(): ReactNode {
   const groups = Map.groupBy(NAVIGATION, ({ group }) => group);
   const toggle = state === "open" ? messages.nav.collapse : messages.nav.expand;
   return (
-    <aside className="sidebar" data-state={state}>
+    <aside className="sidebar" data-state={state} aria-label={messages.nav.sidebar}>
       <NavLink to={linkTo(paths.services)} className="brand" aria-label="AIRIS-MON">
         <Mark />
         <span>AIRIS-MON</span>
@@ -25,33 +27,25 @@ export function Sidebar(): ReactNode {
         {[...groups].map(([group, entries]) => (
           <div key={group} role="group" aria-label={NAVIGATION_GROUPS[group][locale]}>
             {entries.map(({ id, path, icon, title, keys }) => (
-              <NavLink
-                key={id}
-                to={linkTo(path)}
-                className="nav-link"
-                data-tip={state === "closed" ? title[locale] : undefined}
-                data-tip-key={keys}
-                data-tip-side="right"
-              >
-                <Icon name={icon} />
-                <span>{title[locale]}</span>
-              </NavLink>
+              <Tip key={id} text={title[locale]} keys={keys} side="right" off={state === "open"}>
+                <NavLink to={linkTo(path)} className="nav-link">
+                  <Icon name={icon} />
+                  <span>{title[locale]}</span>
+                </NavLink>
+              </Tip>
             ))}
           </div>
         ))}
       </nav>
       <div className="sidebar-foot">
         <Account />
-        <button
-          type="button"
-          className="button button-quiet button-icon sidebar-toggle"
-          aria-label={toggle}
-          data-tip={toggle}
-          data-tip-side="right"
+        <IconButton
+          icon="sidebar"
+          label={toggle}
+          side="right"
+          className="button-quiet sidebar-toggle"
           onClick={() => setPreference("sidebar", state === "open" ? "closed" : "open")}
-        >
-          <Icon name="sidebar" />
-        </button>
+        />
       </div>
     </aside>
   );

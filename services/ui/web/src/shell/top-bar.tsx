@@ -8,6 +8,7 @@ import { useTime } from "../time/context";
 import { TimePicker } from "../time/picker";
 import { absolute } from "../time/range";
 import { changed } from "../url/params";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
 import { Kbd } from "../ui/small";
 import { MOD } from "../ui/shortcuts";
@@ -47,7 +48,7 @@ export function TopBar({ timeButton, onPalette, onHelp }: TopBarProps): ReactNod
   return (
     <header className="topbar">
       <div className="topbar-title" ref={setTarget} />
-      <button type="button" className="palette-button" onClick={onPalette} aria-label={messages.palette.open}>
+      <button type="button" className="palette-button" onClick={onPalette}>
         <Icon name="search" />
         <span className="truncate">{messages.palette.open}</span>
         <Kbd>{MOD} K</Kbd>
@@ -56,16 +57,7 @@ export function TopBar({ timeButton, onPalette, onHelp }: TopBarProps): ReactNod
         <TimePicker buttonRef={timeButton} />
         <Refresh />
         <ShareButton />
-        <button
-          type="button"
-          className="button button-quiet button-icon topbar-help"
-          aria-label={messages.shortcuts.title}
-          data-tip={messages.shortcuts.title}
-          data-tip-key="?"
-          onClick={onHelp}
-        >
-          <Icon name="keyboard" />
-        </button>
+        <IconButton icon="keyboard" label={messages.shortcuts.title} keys="?" className="button-quiet topbar-help" onClick={onHelp} />
       </div>
     </header>
   );
@@ -81,15 +73,5 @@ function ShareButton(): ReactNode {
     const tz = zone === "local" ? Intl.DateTimeFormat().resolvedOptions().timeZone : zone;
     void copyText(origin + pathname + changed(search, { ...fixed, tz, refresh: null }), time.linkCopied);
   };
-  return (
-    <button
-      type="button"
-      className="button button-quiet button-icon topbar-share"
-      aria-label={time.shareAbsolute}
-      data-tip={time.shareAbsolute}
-      onClick={share}
-    >
-      <Icon name="link" />
-    </button>
-  );
+  return <IconButton icon="link" label={time.shareAbsolute} className="button-quiet topbar-share" onClick={share} />;
 }

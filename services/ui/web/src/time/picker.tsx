@@ -2,17 +2,18 @@
 
 import type { ReactNode, RefObject } from "react";
 import { useState } from "react";
+import { ListBox, ListBoxItem } from "react-aria-components";
 import { formatDateTime } from "../format/instant";
 import type { Messages } from "../i18n";
 import { useMessages } from "../i18n";
+import { IconButton } from "../ui/button";
 import { Icon } from "../ui/icon";
-import { Menu, MenuItem } from "../ui/menu";
-import { Popover, usePopover } from "../ui/popover";
+import { Popover } from "../ui/popover";
 import { Calendar } from "./calendar";
 import { useTime } from "./context";
 import { parseTypedRange } from "./parse";
 import type { TimeRange } from "./range";
-import { PRESETS, isRelative, lastMs, shifted, widened } from "./range";
+import { PRESETS, isRelative, shifted, widened } from "./range";
 import { ZoneSelect } from "./zone-select";
 import type { Zone } from "./zone";
 import { offsetLabel } from "./zone";
@@ -24,50 +25,27 @@ export function TimePicker({ buttonRef }: { buttonRef: RefObject<HTMLButtonEleme
   const now = (): number => Date.now();
   return (
     <div className="button-group time-picker">
-      <button
-        type="button"
-        className="button button-icon time-step"
-        aria-label={messages.time.earlier}
-        data-tip={messages.time.earlier}
-        onClick={() => setRange(shifted(interval, -1, now()))}
-      >
-        <Icon name="chevronLeft" />
-      </button>
+      <IconButton icon="chevronLeft" label={messages.time.earlier} className="time-step" onClick={() => setRange(shifted(interval, -1, now()))} />
       <Popover
         buttonRef={buttonRef}
         className="button time-button"
-        label={`${messages.time.label}: ${text}`}
-        placement="bottom-end"
+        label={messages.time.label}
+        named
+        placement="bottom end"
         popoverClassName="time-popover"
         button={
           <>
             <Icon name="clock" />
+            <span className="visually-hidden">{messages.time.label}: </span>
             <span className="truncate">{text}</span>
             <span className="time-zone-tag">{offsetLabel(interval.toMs, zone)}</span>
           </>
         }
       >
-        <Panel />
+        {(close) => <Panel close={close} />}
       </Popover>
-      <button
-        type="button"
-        className="button button-icon time-step"
-        aria-label={messages.time.later}
-        data-tip={messages.time.later}
-        disabled={isRelative(range)}
-        onClick={() => setRange(shifted(interval, 1, now()))}
-      >
-        <Icon name="chevronRight" />
-      </button>
-      <button
-        type="button"
-        className="button button-icon time-step"
-        aria-label={messages.time.zoomOut}
-        data-tip={messages.time.zoomOut}
-        onClick={() => setRange(widened(interval, now()))}
-      >
-        <Icon name="zoomOut" />
-      </button>
+      <IconButton icon="chevronRight" label={messages.time.later} className="time-step" disabled={isRelative(range)} onClick={() => setRange(shifted(interval, 1, now()))} />
+      <IconButton icon="zoomOut" label={messages.time.zoomOut} className="time-step" onClick={() => setRange(widened(interval, now()))} />
     </div>
   );
 }
@@ -88,10 +66,9 @@ export function presetText(text: string, { time }: Messages): string {
   return /[가-힣]/.test(word) ? `${amount}${word}` : `${amount} ${word}`;
 }
 
-function Panel(): ReactNode {
+function Panel({ close }: { close: () => void }): ReactNode {
   const messages = useMessages();
   const { range, setRange } = useTime();
-  const { close } = usePopover();
   const apply = (next: TimeRange): void => {
     close();
     setRange(next);
@@ -100,19 +77,29 @@ function Panel(): ReactNode {
     <div className="time-panel">
       <Typed onApply={apply} />
       <div className="time-columns">
-        <Menu className="time-presets">
+        <div className="time-presets">
           <p className="menu-heading">{messages.time.relative}</p>
-          {PRESETS.map(({ text, ms }) => (
-            <MenuItem
-              key={text}
-              checked={range.from === `now-${text}` && range.to === "now"}
-              onSelect={() => setRange(lastMs(ms))}
-              end={text}
-            >
-              {messages.time.last(presetText(text, messages))}
-            </MenuItem>
-          ))}
-        </Menu>
+          <ListBox
+            className="menu"
+            aria-label={messages.time.relative}
+            selectionMode="single"
+            disallowEmptySelection
+            selectedKeys={range.to === "now" ? [range.from] : []}
+            onSelectionChange={(keys) => {
+              for (const key of keys) apply({ from: String(key), to: "now" });
+            }}
+          >
+            {PRESETS.map(({ text }) => {
+              const label = messages.time.last(presetText(text, messages));
+              return (
+                <ListBoxItem key={text} id={`now-${text}`} textValue={label} className="menu-item">
+                  <span className="truncate">{label}</span>
+                  <span className="menu-end">{text}</span>
+                </ListBoxItem>
+              );
+            })}
+          </ListBox>
+        </div>
         <Fixed onApply={apply} />
       </div>
       <ZoneSelect />
@@ -139,7 +126,7 @@ function Typed({ onApply }: { onApply: (range: TimeRange) => void }): ReactNode 
       <label className="field" data-invalid={refused && !understood}>
         <Icon name="clock" />
         <input
-          data-autofocus
+          autoFocus
           value={text}
           aria-label={time.typed}
           placeholder={time.typedPlaceholder}
@@ -187,7 +174,6 @@ function Fixed({ onApply }: { onApply: (range: TimeRange) => void }): ReactNode 
       <p className="menu-heading">{messages.time.absolute}</p>
       <Calendar
         zone={zone}
-        initialMs={interval.toMs}
         from={from.slice(0, 10)}
         to={to.slice(0, 10)}
         onPick={(first, last) => {

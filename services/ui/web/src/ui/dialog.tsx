@@ -1,9 +1,9 @@
-/** A modal. The browser's `<dialog>` keeps the focus inside and the page behind inert. */
+/** A modal: the focus stays inside, the page behind is inert. */
 
 import type { ReactNode } from "react";
-import { useEffect, useRef } from "react";
+import { Dialog as AriaDialog, Heading, Modal, ModalOverlay } from "react-aria-components";
 import { useMessages } from "../i18n";
-import { Icon } from "./icon";
+import { IconButton } from "./button";
 
 interface DialogProps {
   onClose: () => void;
@@ -15,35 +15,29 @@ interface DialogProps {
 
 /** Mounted means open. */
 export function Dialog({ onClose, title, label, children }: DialogProps): ReactNode {
-  const ref = useRef<HTMLDialogElement>(null);
   const messages = useMessages();
-  useEffect(() => {
-    const dialog = ref.current;
-    if (dialog && !dialog.open) dialog.showModal();
-    return () => dialog?.close();
-  }, []);
   return (
-    <dialog
-      ref={ref}
-      className="dialog"
-      aria-label={title ?? label}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
-      onClick={(event) => {
-        if (event.target === ref.current) onClose();
+    <ModalOverlay
+      className="overlay"
+      isOpen
+      isDismissable
+      onOpenChange={(open) => {
+        if (!open) onClose();
       }}
     >
-      {title && (
-        <div className="dialog-head">
-          <h2>{title}</h2>
-          <button type="button" className="button button-quiet button-icon" aria-label={messages.common.close} onClick={onClose}>
-            <Icon name="close" />
-          </button>
-        </div>
-      )}
-      {title ? <div className="dialog-body">{children}</div> : children}
-    </dialog>
+      <Modal className="modal">
+        <AriaDialog className="dialog" {...(title === undefined && label !== undefined && { "aria-label": label })}>
+          {title !== undefined && (
+            <div className="dialog-head">
+              <Heading slot="title" level={2}>
+                {title}
+              </Heading>
+              <IconButton icon="close" label={messages.common.close} className="button-quiet" onClick={onClose} />
+            </div>
+          )}
+          {title === undefined ? children : <div className="dialog-body">{children}</div>}
+        </AriaDialog>
+      </Modal>
+    </ModalOverlay>
   );
 }

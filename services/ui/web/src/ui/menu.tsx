@@ -1,54 +1,56 @@
-/** Rows of a popover that do something. Arrow keys move between them. */
+/** A button that opens a few choices of which one holds. */
 
-import type { KeyboardEvent, ReactNode } from "react";
-import type { IconName } from "./icon";
+import type { ReactNode } from "react";
+import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover } from "react-aria-components";
+import type { Choice } from "./choice";
+import { keyOf, valueOf } from "./choice";
 import { Icon } from "./icon";
-import { usePopover } from "./popover";
 
-export function Menu({ children, className = "" }: { children: ReactNode; className?: string }): ReactNode {
+interface ChoiceMenuProps<T extends string> {
+  /** Content of the button, which `label` names. */
+  button: ReactNode;
+  label: string;
+  className?: string;
+  value: T;
+  choices: readonly Choice<T>[];
+  onChange: (value: T) => void;
+}
+
+export function ChoiceMenu<T extends string>(props: ChoiceMenuProps<T>): ReactNode {
+  const { button, label, className = "button", value, choices, onChange } = props;
   return (
-    <div className={`menu ${className}`} onKeyDown={moveFocus}>
-      {children}
-    </div>
+    <MenuTrigger>
+      <Button className={className} aria-label={label}>
+        {button}
+      </Button>
+      <Popover className="popover" placement="bottom end" offset={4}>
+        <Menu className="menu" aria-label={label}>
+          <MenuSection
+            selectionMode="single"
+            disallowEmptySelection
+            selectedKeys={[keyOf(value)]}
+            onSelectionChange={(keys) => {
+              for (const key of keys) onChange(valueOf(key) as T);
+            }}
+          >
+            <Header className="menu-heading">{label}</Header>
+            {choices.map((choice) => (
+              <MenuItem key={choice.value} id={keyOf(choice.value)} textValue={choice.label} className="menu-item">
+                {({ isSelected }) => (
+                  <>
+                    <span className="truncate">{choice.label}</span>
+                    {isSelected && (
+                      <span className="menu-end">
+                        <Icon name="check" />
+                      </span>
+                    )}
+                  </>
+                )}
+              </MenuItem>
+            ))}
+          </MenuSection>
+        </Menu>
+      </Popover>
+    </MenuTrigger>
   );
-}
-
-interface MenuItemProps {
-  onSelect: () => void;
-  children: ReactNode;
-  icon?: IconName;
-  end?: ReactNode;
-  /** Given for choices; left out for actions. */
-  checked?: boolean;
-  keepOpen?: boolean;
-}
-
-export function MenuItem({ onSelect, children, icon, end, checked, keepOpen = false }: MenuItemProps): ReactNode {
-  const { close } = usePopover();
-  return (
-    <button
-      type="button"
-      className="menu-item"
-      role={checked === undefined ? "menuitem" : "menuitemradio"}
-      aria-checked={checked}
-      onClick={() => {
-        if (!keepOpen) close();
-        onSelect();
-      }}
-    >
-      {icon && <Icon name={icon} />}
-      <span className="truncate">{children}</span>
-      {(end !== undefined || checked) && <span className="menu-end">{checked ? <Icon name="check" /> : end}</span>}
-    </button>
-  );
-}
-
-export function moveFocus(event: KeyboardEvent<HTMLElement>): void {
-  const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-  if (step === 0) return;
-  const items = [...event.currentTarget.querySelectorAll<HTMLElement>(".menu-item:not(:disabled)")];
-  if (items.length === 0) return;
-  event.preventDefault();
-  const at = items.findIndex((item) => item === document.activeElement);
-  items[(at + step + items.length) % items.length]?.focus();
 }

@@ -1,10 +1,13 @@
 /** A choice from a list, with a search field once the list is long. */
 
-import type { KeyboardEvent, ReactNode } from "react";
-import { useId, useMemo, useState } from "react";
+import type { ReactNode } from "react";
+import { useMemo, useState } from "react";
+import {
+  Autocomplete, Button, Input, ListBox, ListBoxItem, Popover, TextField, Select as AriaSelect, SelectValue,
+} from "react-aria-components";
 import { useMessages } from "../i18n";
+import { keyOf, valueOf } from "./choice";
 import { Icon } from "./icon";
-import { Popover, usePopover } from "./popover";
 
 export interface Option {
   value: string;
@@ -31,99 +34,67 @@ const SEARCH_FROM = 8;
 const MAX_SHOWN = 200;
 
 export function Select(props: SelectProps): ReactNode {
-  const { label, value, options, placeholder, className = "" } = props;
+  const { label, value, options, placeholder, onChange, clearable = false, disabled = false, className = "" } = props;
+  const { common } = useMessages();
+  const [search, setSearch] = useState("");
   const chosen = options.find((option) => option.value === value);
   const text = chosen?.label ?? (value || placeholder);
+  const shown = useMemo(() => found(options, search, clearable ? placeholder : null), [options, search, clearable, placeholder]);
+  const searchable = options.length >= SEARCH_FROM;
+  const list = (
+    <ListBox className="menu select-list" items={shown} aria-label={label} renderEmptyState={() => <p className="menu-heading">{common.noMatch}</p>}>
+      {(option) => (
+        <ListBoxItem id={keyOf(option.value)} textValue={option.label} className="menu-item">
+          {({ isSelected }) => (
+            <>
+              {option.before}
+              <span className={`truncate ${option.value === "" ? "muted" : ""}`}>{option.label}</span>
+              {(option.detail !== undefined || isSelected) && <span className="menu-end">{option.detail ?? <Icon name="check" />}</span>}
+            </>
+          )}
+        </ListBoxItem>
+      )}
+    </ListBox>
+  );
   return (
-    <Popover
-      className={`button select ${className}`}
-      role="listbox"
-      label={`${label}: ${text}`}
-      popoverClassName="select-popover"
-      disabled={props.disabled ?? false}
-      button={
-        <>
-          {chosen?.before}
-          <span className={`truncate ${value === "" ? "select-placeholder" : ""}`}>{text}</span>
-          <Icon name="chevronDown" />
-        </>
-      }
+    <AriaSelect
+      aria-label={label}
+      isDisabled={disabled}
+      value={chosen || (clearable && value === "") ? keyOf(value) : null}
+      onChange={(key) => {
+        if (key !== null) onChange(valueOf(key));
+      }}
+      onOpenChange={() => setSearch("")}
     >
-      <Options {...props} />
-    </Popover>
+      <Button className={`button select ${className}`}>
+        {chosen?.before}
+        <SelectValue className={`truncate ${value === "" ? "select-placeholder" : ""}`}>{() => text}</SelectValue>
+        <Icon name="chevronDown" />
+      </Button>
+      <Popover className="popover select-popover" offset={4}>
+        {searchable ? (
+          <Autocomplete inputValue={search} onInputChange={setSearch}>
+            <TextField className="select-search" aria-label={`${label}: ${common.search}`} autoFocus>
+              <Icon name="search" />
+              <Input placeholder={common.search} />
+            </TextField>
+            {list}
+          </Autocomplete>
+        ) : (
+          list
+        )}
+      </Popover>
+    </AriaSelect>
   );
 }
 
-function Options({ label, value, options, onChange, placeholder, clearable = false }: SelectProps): ReactNode {
-  const { close } = usePopover();
-  const { common } = useMessages();
-  const id = useId();
-  const [search, setSearch] = useState("");
-  const found = useMemo(() => {
-    const wanted = search.toLowerCase();
-    const matching = options.filter((option) => option.label.toLowerCase().includes(wanted));
-    return (clearable && search === "" ? [{ value: "", label: placeholder }, ...matching] : matching).slice(0, MAX_SHOWN);
-  }, [options, search, clearable, placeholder]);
-  const [active, setActive] = useState(() => Math.max(0, found.findIndex((option) => option.value === value)));
-  const choose = (option: Option | undefined): void => {
-    if (!option) return;
-    close();
-    onChange(option.value);
-  };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 }[event.key];
-    if (step !== undefined) {
-      event.preventDefault();
-      const next = Math.max(0, Math.min(found.length - 1, active + step));
-      setActive(next);
-      document.getElementById(`${id}-${next}`)?.scrollIntoView({ block: "nearest" });
-    } else if (event.key === "Enter") {
-      event.preventDefault();
-      choose(found[active]);
-    }
-  };
-  const searchable = options.length >= SEARCH_FROM;
-  return (
-    <div className="select-list" onKeyDown={onKeyDown} tabIndex={searchable ? undefined : 0} data-autofocus={searchable ? undefined : ""}>
-      {searchable && (
-        <label className="select-search">
-          <Icon name="search" />
-          <input
-            value={search}
-            placeholder={common.search}
-            aria-label={`${label}: ${common.search}`}
-            role="combobox"
-            aria-expanded
-            aria-controls={id}
-            aria-activedescendant={`${id}-${active}`}
-            onChange={(event) => {
-              setSearch(event.target.value);
-              setActive(0);
-            }}
-          />
-        </label>
-      )}
-      <div className="menu" id={id} role="listbox" aria-label={label}>
-        {found.map((option, index) => (
-          <div
-            key={option.value}
-            id={`${id}-${index}`}
-            role="option"
-            aria-selected={option.value === value}
-            data-active={index === active}
-            className="menu-item"
-            onPointerMove={() => setActive(index)}
-            onClick={() => choose(option)}
-          >
-            {option.before}
-            <span className={`truncate ${option.value === "" ? "muted" : ""}`}>{option.label}</span>
-            {(option.detail ?? option.value === value) && (
-              <span className="menu-end">{option.detail ?? <Icon name="check" />}</span>
-            )}
-          </div>
-        ))}
-        {found.length === 0 && <p className="menu-heading">{common.noMatch}</p>}
-      </div>
-    </div>
-  );
+/** Options that hold the text, whatever its case and however its letters are composed. */
+function found(options: readonly Option[], search: string, any: string | null): Option[] {
+  const wanted = plain(search);
+  const matching = options.filter((option) => plain(option.label).includes(wanted));
+  return (any !== null && search === "" ? [{ value: "", label: any }, ...matching] : matching).slice(0, MAX_SHOWN);
+}
+
+function plain(text: string): string {
+  return text.normalize("NFC").toLowerCase();
 }

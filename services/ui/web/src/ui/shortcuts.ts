@@ -18,7 +18,7 @@ function onKeyDown(event: KeyboardEvent): void {
   const mod = event.metaKey || event.ctrlKey;
   const key = mod ? `mod+${event.key.toLowerCase()}` : event.key;
   // A field keeps its keys; so does an open dialog or popover, which knows Escape itself.
-  if (!mod && (isTyping(event.target) || document.querySelector("dialog[open], .popover:popover-open"))) return;
+  if (!mod && (isTyping(event.target) || document.querySelector(".overlay, .popover"))) return;
   const sequence = pending && event.timeStamp - pending.at < SEQUENCE_MS ? `${pending.key} ${key}` : null;
   pending = null;
   if (sequence !== null && run(sequence, event)) return;

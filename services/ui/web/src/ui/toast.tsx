@@ -1,35 +1,33 @@
-/** A short confirmation at the foot of the page, one at a time. */
+/** Short confirmations at the foot of the page, announced to screen readers. */
 
 import type { ReactNode } from "react";
-import { useEffect, useState } from "react";
+import {
+  Text, UNSTABLE_Toast as Toast, UNSTABLE_ToastContent as ToastContent, UNSTABLE_ToastQueue as ToastQueue,
+  UNSTABLE_ToastRegion as ToastRegion,
+} from "react-aria-components";
+import { useMessages } from "../i18n";
 
-const EVENT = "airis:toast";
-const SHOWN_MS = 2200;
+/** Long enough to be read; hovering or focusing keeps it. */
+const SHOWN_MS = 5_000;
+
+const queue = new ToastQueue<string>({ maxVisibleToasts: 3 });
 
 export function toast(text: string): void {
-  window.dispatchEvent(new CustomEvent<string>(EVENT, { detail: text }));
+  queue.add(text, { timeout: SHOWN_MS });
 }
 
 export function ToastLayer(): ReactNode {
-  const [shown, setShown] = useState({ text: "", at: 0 });
-  useEffect(() => {
-    const onToast = (event: Event): void => setShown({ text: (event as CustomEvent<string>).detail, at: Date.now() });
-    window.addEventListener(EVENT, onToast);
-    return () => window.removeEventListener(EVENT, onToast);
-  }, []);
-  useEffect(() => {
-    if (shown.text === "") return undefined;
-    const timer = setTimeout(() => setShown({ text: "", at: 0 }), SHOWN_MS);
-    return () => clearTimeout(timer);
-  }, [shown]);
+  const { common } = useMessages();
   return (
-    <div role="status" aria-live="polite">
-      {shown.text !== "" && (
-        <div className="toast" key={shown.at} ref={(element) => element?.showPopover()} popover="manual">
-          {shown.text}
-        </div>
+    <ToastRegion queue={queue} className="toasts" aria-label={common.notifications}>
+      {({ toast: shown }) => (
+        <Toast toast={shown} className="toast">
+          <ToastContent>
+            <Text slot="title">{shown.content}</Text>
+          </ToastContent>
+        </Toast>
       )}
-    </div>
+    </ToastRegion>
   );
 }
 
@@ -42,7 +40,8 @@ export async function copyText(text: string, message: string): Promise<void> {
     const area = document.createElement("textarea");
     area.value = text;
     area.className = "visually-hidden";
-    (document.querySelector("dialog[open]") ?? document.body).append(area);
+    // Inside the dialog that is open, which keeps the focus to itself.
+    (document.activeElement?.closest("[role=dialog]") ?? document.body).append(area);
     area.select();
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- the only way to copy on a page without TLS
     document.execCommand("copy");

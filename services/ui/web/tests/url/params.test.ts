@@ -48,6 +48,11 @@ describe("safeReturn", () => {
 });
 
 describe("names", () => {
+  /** Any text that UTF-8 can write. Built by hand: the generator's own unit for it takes seconds to set up. */
+  const ANY_NAME = fc
+    .array(fc.integer({ min: 0, max: 0x10ffff }).filter((point) => point < 0xd800 || point > 0xdfff), { minLength: 1, maxLength: 20 })
+    .map((points) => String.fromCodePoint(...points));
+
   /** What stores have been seen to hold, and what breaks paths. */
   const NASTY = [
     "\\Processor(_Total)\\% Processor Time", "CORP\\svc", "a/../b", ".", "..", "../..", "/", "//", "x/operations", "a\tb", "a\nb", "a\r\nb",
@@ -67,17 +72,16 @@ describe("names", () => {
 
   it("whatever they are made of", () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1, unit: "binary" }), (name) => {
+      fc.property(ANY_NAME, (name) => {
         expect(new URL(address(name).href).searchParams.get("name")).toBe(name);
         expect(address(name).pathname).toBe("/service");
       }),
-      { numRuns: 40 },
     );
   });
 
   it("are read from links of the first version", () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1, unit: "binary" }), (name) => {
+      fc.property(ANY_NAME, (name) => {
         expect(nameOfOldPath(`/services/${encodeURIComponent(name)}`, "/services")).toBe(name);
       }),
     );

@@ -1,6 +1,5 @@
-import { useVirtualizer } from "@tanstack/react-virtual";
 import type { ReactNode } from "react";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { useMemo } from "react";
 import { Link } from "react-router";
 import type { LogHistogram, LogRecord } from "../../api/schema";
 import { usePagedQuery, useTimedQuery } from "../../api/use-api";
@@ -16,17 +15,25 @@ import { QueryBox } from "../../query/box";
 import { attributeKey, conjunction, narrowed, term } from "../../query/compose";
 import { ServiceSelect } from "../../query/service-select";
 import { paths } from "../registry";
-import { PageTitle } from "../../shell/top-bar";
+import { doesNotParse } from "../../api/problem";
+import { ChartFrame } from "../../charts/frame";
+import { Page, useTitle } from "../../shell/page";
+import type { Zone } from "../../time/zone";
+import type { Asking } from "../../ui/answer";
+import { Answer } from "../../ui/answer";
+import type { Column } from "../../ui/table";
+import { Table } from "../../ui/table";
 import { useTime } from "../../time/context";
+import { IconButton } from "../../ui/button";
 import { Icon } from "../../ui/icon";
 import { AttributeSection, OriginSections } from "../../ui/origin";
 import { Pair } from "../../ui/pairs";
 import { Select } from "../../ui/select";
 import { ServiceName } from "../../ui/service";
 import { CopyButton, cssVars } from "../../ui/small";
-import { useShortcuts } from "../../ui/shortcuts";
-import { Empty, ErrorNote, ErrorState, SkeletonRows } from "../../ui/states";
+import { Empty } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
+import "./page.css";
 
 const PAGE_SIZE = 200;
 const ROW_HEIGHT = 29;
@@ -49,159 +56,132 @@ export default function LogsPage(): ReactNode {
   const histogram = useTimedQuery("/api/v1/logs/histogram", { query: { query } });
   const { query: search, items } = usePagedQuery("/api/v1/logs", { query: { query, limit: PAGE_SIZE } }, (page) => page.logs);
   return (
-    <div className="page page-fill">
-      <PageTitle text={logs.title} />
-      <div className="toolbar">
-        <ServiceSelect />
-        <Select
-          label={logs.severity}
-          value={severity}
-          options={SENT_SEVERITIES.map((value) => ({ value, label: `≥ ${logs.severities[value] ?? value}` }))}
-          placeholder={logs.severity}
-          clearable
-          onChange={(value) => setParams({ severity: value })}
-        />
-        <QueryBox signal="logs" problem={search.error} />
-      </div>
-      {(histogram.data ?? !histogram.error) && (
-        <section className="card">
-          <div className="card-head">
-            <h2>{logs.histogram}</h2>
-            <span className="hint">{search.data && logs.results(items.length, search.hasNextPage)}</span>
-          </div>
-          <div className="card-body">{histogram.data ? <Histogram histogram={histogram.data} /> : <SkeletonRows rows={3} />}</div>
-        </section>
+    <Page
+      id="logs"
+      fill
+      search={
+        <>
+          <ServiceSelect />
+          <Select
+            label={logs.severity}
+            value={severity}
+            options={SENT_SEVERITIES.map((value) => ({ value, label: `≥ ${logs.severities[value] ?? value}` }))}
+            placeholder={logs.severity}
+            clearable
+            onChange={(value) => setParams({ severity: value })}
+          />
+          <QueryBox signal="logs" problem={search.error} />
+        </>
+      }
+    >
+      {!doesNotParse(histogram.error) && (
+        <Histogram query={histogram} shown={search.data && logs.results(items.length, search.hasNextPage)} />
       )}
-      {search.isPending && <SkeletonRows rows={12} />}
-      {search.error && items.length === 0 && search.error.queryPosition === null && (
-        <ErrorState error={search.error} onRetry={() => void search.refetch()} />
-      )}
-      {search.error && items.length > 0 && <ErrorNote error={search.error} onRetry={() => void search.refetch()} />}
-      {search.data && items.length === 0 && <Empty icon="logs" title={logs.emptyTitle} detail={logs.emptyDetail} />}
-      {items.length > 0 && (
-        <Rows
-          items={items}
-          more={search.hasNextPage}
-          loading={search.isFetchingNextPage}
-          onMore={() => void search.fetchNextPage()}
-        />
-      )}
-    </div>
+      <Answer
+        query={search}
+        rows={12}
+        unless={doesNotParse}
+        empty={{
+          is: () => items.length === 0 && !search.hasNextPage,
+          show: <Empty icon="logs" title={logs.emptyTitle} detail={logs.emptyDetail} />,
+        }}
+      >
+        {() => (
+          <Records
+            items={items}
+            more={{ wanted: search.hasNextPage, loading: search.isFetchingNextPage, load: () => void search.fetchNextPage() }}
+          />
+        )}
+      </Answer>
+    </Page>
   );
 }
 
-function Histogram({ histogram }: { histogram: LogHistogram }): ReactNode {
+interface HistogramProps {
+  query: Asking & { data: LogHistogram | undefined };
+  shown: string | undefined;
+}
+
+function Histogram({ query, shown }: HistogramProps): ReactNode {
   const { logs } = useMessages();
-  const timesMs = useMemo(() => histogram.time_unix_nano.map((at) => Number(BigInt(at) / 1_000_000n)), [histogram]);
   const series = useMemo(
     () =>
       SEVERITIES.flatMap((severity) => {
-        const values = histogram.series[severity];
+        const values = query.data?.series[severity];
         return values?.some((count) => count > 0) ? [{ label: logs.severities[severity] ?? severity, color: severityVar(severity), values }] : [];
       }),
-    [histogram, logs],
+    [query.data, logs],
   );
-  return <StackedBars timesMs={timesMs} stepMs={histogram.step_seconds * 1000} series={series} label={logs.histogram} />;
+  return (
+    <ChartFrame title={logs.histogram} end={shown} rows={3} query={query} legend={() => series}>
+      {(histogram, hidden) => (
+        <StackedBars
+          timesMs={histogram.time_unix_nano.map((at) => Number(BigInt(at) / 1_000_000n))}
+          stepMs={histogram.step_seconds * 1000}
+          series={series.filter(({ label }) => !hidden.has(label))}
+          label={logs.histogram}
+        />
+      )}
+    </ChartFrame>
+  );
 }
 
-interface RowsProps {
+interface RecordsProps {
   items: readonly LogRecord[];
-  more: boolean;
-  loading: boolean;
-  onMore: () => void;
+  more: { wanted: boolean; loading: boolean; load: () => void };
 }
 
-function Rows({ items, more, loading, onMore }: RowsProps): ReactNode {
+function Records({ items, more }: RecordsProps): ReactNode {
   const { logs, common } = useMessages();
-  const [open, setOpen] = useState<ReadonlySet<number>>(new Set());
-  const [active, setActive] = useState(-1);
-  const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({
-    count: items.length + 1,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
-  });
-  const last = virtual.getVirtualItems().at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (more && !loading && last >= items.length) onMore();
-  }, [more, loading, last, items.length, onMore]);
-  const toggle = (index: number): void =>
-    setOpen((before) => {
-      const after = new Set(before);
-      if (!after.delete(index)) after.add(index);
-      return after;
-    });
-  const move = (step: number): void => {
-    const next = Math.max(0, Math.min(items.length - 1, active + step));
-    setActive(next);
-    virtual.scrollToIndex(next, { align: "auto" });
-  };
-  useShortcuts({
-    j: () => move(1),
-    k: () => move(-1),
-    Enter: () => {
-      if (active >= 0) toggle(active);
+  const title = useTitle("logs");
+  const { zone } = useTime();
+  const columns: Column<LogRecord>[] = [
+    { id: "time", title: logs.time, width: "190px", className: "log-time mono muted", cell: (record) => <Moment at={recordTime(record)} zone={zone} /> },
+    {
+      id: "severity",
+      title: logs.severity,
+      width: "72px",
+      className: "log-level cell-wide",
+      cell: (record) => record.severity_text || logs.severities[severityOf(record.severity_number)],
     },
-    Escape: () => setOpen(new Set()),
-  });
+    { id: "service", title: common.service, width: "150px", className: "cell-wide", cell: (record) => <ServiceName service={record.service} /> },
+    {
+      id: "body",
+      title: logs.body,
+      className: "log-body mono",
+      cell: (record) => (record.body === null ? logs.noBody : attributeText(record.body)),
+    },
+  ];
   return (
-    <div ref={scroller} className="list card" role="list" aria-label={logs.title}>
-      <div className="list-rows" style={{ height: virtual.getTotalSize() }}>
-        {virtual.getVirtualItems().map((item) => {
-          const record = items[item.index];
-          return (
-            <div
-              key={item.key}
-              ref={virtual.measureElement}
-              data-index={item.index}
-              className="list-row"
-              role="listitem"
-              style={{ transform: `translateY(${item.start}px)` }}
-            >
-              {record ? (
-                <>
-                  <LogRow record={record} open={open.has(item.index)} active={active === item.index} onToggle={() => toggle(item.index)} />
-                  {open.has(item.index) && <LogDetail record={record} />}
-                </>
-              ) : (
-                <p className="load-more">{more ? <span className="spinner" /> : common.end}</p>
-              )}
-            </div>
-          );
-        })}
-      </div>
-    </div>
+    <Table
+      label={title}
+      className="table-logs"
+      rows={items}
+      columns={columns}
+      keyOf={(_, index) => String(index)}
+      rowHeight={ROW_HEIGHT}
+      rowAttributes={(record) => {
+        const severity = severityOf(record.severity_number);
+        return {
+          className: "log-row",
+          "data-severity": severity,
+          style: cssVars({ "--severity": `var(${severityVar(severity)})`, "--severity-text": `var(${SEVERITY_TEXT[severity] ?? "--text-2"})` }),
+        };
+      }}
+      detail={(record) => <LogDetail record={record} />}
+      fill
+      more={more}
+    />
   );
 }
 
-function LogRow({ record, open, active, onToggle }: { record: LogRecord; open: boolean; active: boolean; onToggle: () => void }): ReactNode {
-  const { logs } = useMessages();
-  const { zone } = useTime();
-  const severity = severityOf(record.severity_number);
-  const [date, clock] = formatLogTime(recordTime(record), zone).split(" ");
-  const body = record.body === null ? logs.noBody : attributeText(record.body);
+function Moment({ at, zone }: { at: bigint; zone: Zone }): ReactNode {
+  const [date, clock] = formatLogTime(at, zone).split(" ");
   return (
-    <button
-      type="button"
-      className="log-row"
-      aria-expanded={open}
-      data-active={active}
-      data-severity={severity}
-      onClick={onToggle}
-      style={cssVars({ "--severity": `var(${severityVar(severity)})`, "--severity-text": `var(${SEVERITY_TEXT[severity] ?? "--text-2"})` })}
-    >
-      <span className="log-severity" />
-      <span className="mono muted">
-        <span className="log-date">{date} </span>
-        {clock}
-      </span>
-      <span className="log-level">{record.severity_text || logs.severities[severity]}</span>
-      <span className="log-service truncate">
-        <ServiceName service={record.service} />
-      </span>
-      <span className="log-body mono">{body}</span>
-    </button>
+    <>
+      <span className="log-date">{date} </span>
+      {clock}
+    </>
   );
 }
 
@@ -268,15 +248,12 @@ function Narrow({ name, value }: { name: string; value: AttributeValue }): React
     { icon: "filterOut" as const, label: logs.without, extra: `NOT ${only}` },
   ];
   return choices.map(({ icon, label, extra }) => (
-    <button
+    <IconButton
       key={icon}
-      type="button"
-      className="button button-quiet button-icon button-small"
-      aria-label={label}
-      data-tip={label}
+      icon={icon}
+      label={label}
+      className="button-quiet button-small"
       onClick={() => setParams({ query: narrowed(query, extra) })}
-    >
-      <Icon name={icon} />
-    </button>
+    />
   ));
 }

@@ -1,29 +1,37 @@
 import type { ReactNode } from "react";
-import { useCallback, useMemo, useState } from "react";
+import { useCallback, useMemo } from "react";
 import { useNavigate } from "react-router";
 import type { Metric, MetricPoints } from "../../api/schema";
 import { useTimedQuery } from "../../api/use-api";
 import { HeatMap } from "../../charts/heat-map";
+import type { ChartLine } from "../../charts/line-chart";
 import { LineChart } from "../../charts/line-chart";
 import { formatCount, formatInUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { ServiceSelect } from "../../query/service-select";
 import { paths } from "../registry";
-import { PageTitle } from "../../shell/top-bar";
+import { ChartFrame } from "../../charts/frame";
+import { Page, useTitle } from "../../shell/page";
+import { Answer } from "../../ui/answer";
+import { FacetList } from "../../ui/facet-list";
 import { useTime } from "../../time/context";
 import { Select } from "../../ui/select";
-import { categoryVar } from "../../ui/service";
-import { FilterField, Segmented } from "../../ui/small";
-import { Empty, ErrorState, SkeletonRows } from "../../ui/states";
+import { CATEGORY_COUNT } from "../../ui/service";
+import { Segmented } from "../../ui/segmented";
+import { Empty } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
+import type { HeatPlot, Plot } from "./plot";
 import { heatMetric, isHistogram, plotMetric } from "./plot";
 import { isRate } from "./points";
 import { useMetric } from "./use-metric";
+import "./page.css";
 
 const ALL_TOGETHER = "*";
 const EACH_SERIES = "-";
 /** More lines than this start out grouped by service. */
 const READABLE_LINES = 12;
+const CHART_HEIGHT = 300;
+const CATALOGUE_ROW = 55;
 
 /** All that reported under one name. */
 interface Named {
@@ -44,47 +52,35 @@ export default function MetricsPage(): ReactNode {
   const name = asked || (all[0]?.name ?? "");
   return (
     <div className="metrics-page">
-      <PageTitle text={asked || metrics.title}>{metrics.title}</PageTitle>
-      <aside className="metrics-list">{list.data ? <Catalogue all={all} chosen={name} /> : <SkeletonRows rows={14} />}</aside>
-      <div className="page">
-        <div className="toolbar">
-          <ServiceSelect />
-        </div>
-        {list.error && <ErrorState error={list.error} onRetry={() => void list.refetch()} />}
+      <aside className="metrics-list" aria-label={metrics.find}>
+        <Answer query={list} rows={14}>
+          {() => <Catalogue all={all} chosen={name} />}
+        </Answer>
+      </aside>
+      <Page id="metrics" {...(asked && { about: asked })} filters={<ServiceSelect />}>
         {list.data && name === "" && <Empty icon="metrics" title={metrics.emptyTitle} detail={metrics.emptyDetail} />}
         {name !== "" && <Chart key={name} name={name} service={service} shapes={all.find((one) => one.name === name)?.shapes ?? []} />}
-      </div>
+      </Page>
     </div>
   );
 }
 
 function Catalogue({ all, chosen }: { all: readonly Named[]; chosen: string }): ReactNode {
   const { metrics } = useMessages();
-  const [filter, setFilter] = useState("");
+  const title = useTitle("metrics");
   const setParams = useSetParams();
-  const shown = all.filter((one) => one.name.toLowerCase().includes(filter.toLowerCase()));
+  const facets = useMemo(() => all.map(({ name, shapes }) => ({ value: name, label: name, detail: <Shapes shapes={shapes} /> })), [all]);
   return (
-    <>
-      <div className="toolbar">
-        <FilterField className="grow" value={filter} label={metrics.find} shortcut onChange={setFilter} />
-        <span className="toolbar-end">{metrics.count(shown.length)}</span>
-      </div>
-      <ul className="list">
-        {shown.map(({ name, shapes }) => (
-          <li key={name}>
-            <button
-              type="button"
-              className="metric-item"
-              aria-current={name === chosen}
-              onClick={() => setParams({ metric: name, group: null, view: null })}
-            >
-              <span className="truncate">{name}</span>
-              <Shapes shapes={shapes} />
-            </button>
-          </li>
-        ))}
-      </ul>
-    </>
+    <FacetList
+      label={title}
+      search={metrics.find}
+      countText={metrics.count}
+      facets={facets}
+      chosen={[chosen]}
+      single
+      rowHeight={CATALOGUE_ROW}
+      onChoose={([metric = ""]) => setParams({ metric, group: null, view: null })}
+    />
   );
 }
 
@@ -112,40 +108,50 @@ function Chart({ name, service, shapes }: { name: string; service: string; shape
   const { metrics } = useMessages();
   const asked = useParam("group");
   const setParams = useSetParams();
-  const { data, error, isPending, retry } = useMetric(name, service);
+  const query = useMetric(name, service);
+  const { data } = query;
   const keys = ["service", ...new Set(shapes.flatMap(({ attributes }) => attributes))];
   const group = asked || (data ? usualGroup(data) : EACH_SERIES);
+  const drawing = useDrawing(data, group);
+  const { plot, format } = drawing;
+  const description = shapes[0]?.description ?? "";
   return (
-    <section className="card">
-      <div className="card-head">
-        <h2 className="truncate">{name}</h2>
-        <Shapes shapes={shapes} />
-        <span className="hint">
-          <Select
-            label={metrics.groupBy}
-            value={group}
-            options={[
-              { value: ALL_TOGETHER, label: metrics.together },
-              { value: EACH_SERIES, label: metrics.perSeries },
-              ...keys.map((key) => ({ value: key, label: key })),
-            ]}
-            placeholder={metrics.perSeries}
-            onChange={(value) => setParams({ group: value })}
-          />
-        </span>
-      </div>
-      <div className="card-body">
-        {shapes[0]?.description && <p className="card-note muted">{shapes[0].description}</p>}
-        {isPending && <SkeletonRows rows={6} />}
-        {error && <ErrorState error={error} onRetry={retry} />}
-        {data &&
-          (data.series.length === 0 ? (
-            <Empty icon="metrics" title={metrics.noPoints} detail={metrics.noPointsDetail} />
-          ) : (
-            <Drawn data={data} group={group} />
-          ))}
-      </div>
-    </section>
+    <ChartFrame
+      title={name}
+      figure={<Shapes shapes={shapes} />}
+      end={
+        <Select
+          label={metrics.groupBy}
+          value={group}
+          options={[
+            { value: ALL_TOGETHER, label: metrics.together },
+            { value: EACH_SERIES, label: metrics.perSeries },
+            ...keys.map((key) => ({ value: key, label: key })),
+          ]}
+          placeholder={metrics.perSeries}
+          onChange={(value) => setParams({ group: value })}
+        />
+      }
+      note={description !== "" && <p className="card-note muted">{description}</p>}
+      query={query}
+      empty={{
+        is: ({ series }) => series.length === 0,
+        show: <Empty icon="metrics" title={metrics.noPoints} detail={metrics.noPointsDetail} />,
+      }}
+      legend={() => drawing.lines.map(({ label, color, values }) => ({ label, color, value: lastOf(values, format) }))}
+      foot={({ series, next_cursor: cursor }) => (
+        <>
+          {plot.hidden > 0 && <p className="muted">{metrics.hidden(plot.hidden)}</p>}
+          {cursor && <p className="muted">{metrics.partial}</p>}
+          <p className="chart-foot muted">
+            {metrics.series(series.length)} · {metrics.points(series.reduce((sum, one) => sum + one.points.length, 0))}
+            {plot.exemplars.length > 0 && ` · ${metrics.exemplarHint}`}
+          </p>
+        </>
+      )}
+    >
+      {(metric, hidden) => <Drawn metric={metric} drawing={drawing} hidden={hidden} />}
+    </ChartFrame>
   );
 }
 
@@ -155,24 +161,46 @@ function usualGroup(data: MetricPoints): string {
   return data.series.length > READABLE_LINES ? "service" : EACH_SERIES;
 }
 
-function Drawn({ data, group }: { data: MetricPoints; group: string }): ReactNode {
+interface Drawing {
+  plot: Plot;
+  heat: HeatPlot | null;
+  lines: ChartLine[];
+  format: (value: number) => string;
+}
+
+/** What the points of a metric look like, grouped. */
+function useDrawing(data: MetricPoints | undefined, group: string): Drawing {
+  const locale = useLocale();
+  const { interval } = useTime();
+  const groupBy = group === EACH_SERIES ? null : group === ALL_TOGETHER ? "" : group;
+  const plot = useMemo(
+    () => (data ? plotMetric(data, groupBy, interval.fromMs, interval.toMs) : { timesMs: [], lines: [], exemplars: [], hidden: 0 }),
+    [data, groupBy, interval],
+  );
+  const heat = useMemo(
+    () => (data && isHistogram(data.type) ? heatMetric(data, interval.fromMs, interval.toMs) : null),
+    [data, interval],
+  );
+  const own = data?.unit ?? "";
+  const unit = data && isRate(data) ? `${own === "" ? "1" : own}/s` : own;
+  const format = useCallback((value: number) => formatInUnit(value, unit, locale), [unit, locale]);
+  const name = data?.name ?? "";
+  const lines = useMemo(
+    () => plot.lines.map((line, index) => ({ label: line.label || name, color: `--cat-${index % CATEGORY_COUNT}`, values: line.values })),
+    [plot, name],
+  );
+  return { plot, heat, lines, format };
+}
+
+function Drawn({ metric, drawing, hidden }: { metric: MetricPoints; drawing: Drawing; hidden: ReadonlySet<string> }): ReactNode {
   const { metrics } = useMessages();
+  const { plot, heat, lines, format } = drawing;
   const locale = useLocale();
   const navigate = useNavigate();
   const linkTo = useLinkTo();
-  const { interval, zoom } = useTime();
+  const { zoom } = useTime();
   const view = useParam("view");
   const setParams = useSetParams();
-  const groupBy = group === EACH_SERIES ? null : group === ALL_TOGETHER ? "" : group;
-  const plot = useMemo(() => plotMetric(data, groupBy, interval.fromMs, interval.toMs), [data, groupBy, interval]);
-  const heat = useMemo(() => (isHistogram(data.type) ? heatMetric(data, interval.fromMs, interval.toMs) : null), [data, interval]);
-  const own = data.unit ?? "";
-  const unit = isRate(data) ? `${own === "" ? "1" : own}/s` : own;
-  const format = useCallback((value: number) => formatInUnit(value, unit, locale), [unit, locale]);
-  const lines = useMemo(
-    () => plot.lines.map((line, index) => ({ label: line.label || data.name, color: `--cat-${index % 12}`, values: line.values })),
-    [plot, data],
-  );
   const stepMs = heat && heat.timesMs.length > 1 ? (heat.timesMs[1] ?? 0) - (heat.timesMs[0] ?? 0) : 60_000;
   return (
     <>
@@ -197,17 +225,17 @@ function Drawn({ data, group }: { data: MetricPoints; group: string }): ReactNod
           counts={heat.counts}
           formatBound={(value) => (Number.isFinite(value) ? format(value) : "∞")}
           formatCell={(count) => formatCount(Math.round(count), locale)}
-          label={data.name}
-          height={300}
+          label={metric.name}
+          height={CHART_HEIGHT}
           onSelect={(fromMs, toMs) => zoom(fromMs, toMs)}
         />
       ) : (
         <LineChart
           timesMs={plot.timesMs}
-          lines={lines}
+          lines={lines.filter(({ label }) => !hidden.has(label))}
           format={format}
-          label={data.name}
-          height={300}
+          label={metric.name}
+          height={CHART_HEIGHT}
           dots={plot.exemplars}
           dotHint={metrics.exemplarHint}
           onDot={(index) => {
@@ -216,21 +244,6 @@ function Drawn({ data, group }: { data: MetricPoints; group: string }): ReactNod
           }}
         />
       )}
-      <ul className="legend">
-        {lines.map((line, index) => (
-          <li key={line.label}>
-            <i style={{ background: categoryVar(index % 12) }} />
-            <span className="truncate">{line.label}</span>
-            <b>{lastOf(line.values, format)}</b>
-          </li>
-        ))}
-      </ul>
-      {plot.hidden > 0 && <p className="muted">{metrics.hidden(plot.hidden)}</p>}
-      {data.next_cursor && <p className="muted">{metrics.partial}</p>}
-      <p className="chart-foot muted">
-        {metrics.series(data.series.length)} · {metrics.points(data.series.reduce((sum, one) => sum + one.points.length, 0))}
-        {plot.exemplars.length > 0 && ` · ${metrics.exemplarHint}`}
-      </p>
     </>
   );
 }

@@ -15,7 +15,7 @@ interface Metric {
   data: MetricPoints | undefined;
   error: Problem | null;
   isPending: boolean;
-  retry: () => void;
+  refetch: () => unknown;
 }
 
 export function useMetric(name: string, service: string): Metric {
@@ -34,7 +34,7 @@ export function useMetric(name: string, service: string): Metric {
   // What is still on its way is not missing.
   const cursor = wanted || isFetchingNextPage ? null : (loaded?.pages.at(-1)?.next_cursor ?? null);
   const data = useMemo(() => first && { ...first, series: joined(items), next_cursor: cursor }, [first, items, cursor]);
-  return { data, error, isPending, retry: () => void refetch() };
+  return { data, error, isPending, refetch };
 }
 
 /** A series may go on in the next page. */

@@ -1,44 +1,70 @@
 import type { ReactNode } from "react";
-import { useState } from "react";
-import { Link } from "react-router";
+import { useMemo, useState } from "react";
+import { Link, useNavigate } from "react-router";
 import type { RedSeries, Service, ServiceList } from "../../api/schema";
 import { useTimedQuery, useUntimedQuery } from "../../api/use-api";
 import { Sparkline } from "../../charts/sparkline";
 import { formatDuration } from "../../format/duration";
 import { formatRate, formatRatio, rateUnit } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
-import { paths } from "../registry";
-import { PageTitle } from "../../shell/top-bar";
+import { Page, useTitle } from "../../shell/page";
 import { useTime } from "../../time/context";
 import { presetText } from "../../time/picker";
+import { Answer } from "../../ui/answer";
 import { ServiceName } from "../../ui/service";
 import { FilterField } from "../../ui/small";
-import { Empty, ErrorNote, ErrorState, SkeletonRows } from "../../ui/states";
+import { Empty, SkeletonRows } from "../../ui/states";
+import type { Column } from "../../ui/table";
+import { Table } from "../../ui/table";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
+import { paths } from "../registry";
 import { Start } from "../start/start";
 import { rates } from "./rates";
-import { SortHead, sorted, useSort } from "./sort";
 
-const COLUMNS = {
-  service: (one: Service) => one.service,
-  rate: (one: Service) => one.request_rate,
-  errors: (one: Service) => one.error_rate,
-  p50: (one: Service) => Number(one.p50_nano),
-  p95: (one: Service) => Number(one.p95_nano),
-  p99: (one: Service) => Number(one.p99_nano),
-};
+const ROW_HEIGHT = 38;
 
 export default function ServicesPage(): ReactNode {
-  const messages = useMessages();
+  const { services } = useMessages();
+  const setParams = useSetParams();
+  const filter = useParam("filter");
+  const onlyErrors = useParam("errors") !== "";
   const query = useTimedQuery("/api/v1/services");
+  const shown = useMemo(() => {
+    const wanted = filter.normalize("NFC").toLowerCase();
+    return (query.data?.services ?? []).filter(
+      (one) => one.service.normalize("NFC").toLowerCase().includes(wanted) && (!onlyErrors || one.error_count > 0),
+    );
+  }, [query.data, filter, onlyErrors]);
+  const any = (query.data?.services.length ?? 0) > 0;
   return (
-    <div className="page">
-      <PageTitle text={messages.services.title} />
-      {query.error && !query.data && <ErrorState error={query.error} onRetry={() => void query.refetch()} />}
-      {query.error && query.data && <ErrorNote error={query.error} onRetry={() => void query.refetch()} />}
-      {query.isPending && <SkeletonRows rows={10} />}
-      {query.data && (query.data.services.length > 0 ? <Table list={query.data} /> : <Nothing />)}
-    </div>
+    <Page
+      id="services"
+      {...(any && {
+        filters: (
+          <>
+            <FilterField
+              value={filter}
+              label={services.filter}
+              shortcut
+              onChange={(text) => setParams({ filter: text }, { replace: true })}
+            />
+            <button
+              type="button"
+              className="button"
+              aria-pressed={onlyErrors}
+              onClick={() => setParams({ errors: onlyErrors ? null : "1" })}
+            >
+              {services.withErrors}
+            </button>
+          </>
+        ),
+        end: services.count(shown.length),
+      })}
+    >
+      <Answer query={query} rows={10} empty={{ is: (list) => list.services.length === 0, show: <Nothing /> }}>
+        {(list) => <Services list={list} shown={shown} />}
+      </Answer>
+    </Page>
   );
 }
 
@@ -60,89 +86,84 @@ function Nothing(): ReactNode {
   );
 }
 
-function Table({ list }: { list: ServiceList }): ReactNode {
-  const { services, red, common } = useMessages();
+function Services({ list, shown }: { list: ServiceList; shown: readonly Service[] }): ReactNode {
+  const { red, common } = useMessages();
+  const title = useTitle("services");
   const locale = useLocale();
   const linkTo = useLinkTo();
-  const setParams = useSetParams();
-  const filter = useParam("filter");
-  const onlyErrors = useParam("errors") !== "";
-  const sort = useSort("rate");
+  const navigate = useNavigate();
   const { interval } = useTime();
   const unit = rateUnit(Math.max(...list.services.map((one) => one.request_rate)), common);
-  const shown = list.services.filter(
-    (one) => one.service.toLowerCase().includes(filter.toLowerCase()) && (!onlyErrors || one.error_count > 0),
-  );
+  const linkOf = (one: Service): string => linkTo(paths.service, { name: one.service });
+  const columns: Column<Service>[] = [
+    {
+      id: "service",
+      title: common.service,
+      sort: (one) => one.service,
+      className: "cell-main",
+      cell: (one) => (
+        <Link to={linkOf(one)}>
+          <ServiceName service={one.service} />
+        </Link>
+      ),
+    },
+    {
+      id: "rate",
+      title: red.rate,
+      sort: (one) => one.request_rate,
+      numeric: true,
+      width: "20%",
+      cell: (one) => (
+        <span className="cell-chart">
+          <Sparkline values={rates(one.series, list.step_seconds, interval.toMs)} color="--accent" label={red.rate} />
+          <b>{formatRate(one.request_rate, unit, locale)}</b>
+        </span>
+      ),
+    },
+    {
+      id: "errors",
+      title: red.errorRate,
+      sort: (one) => one.error_rate,
+      numeric: true,
+      width: "20%",
+      cell: (one) => (
+        <span className="cell-chart">
+          <Sparkline values={errorRates(one.series)} color="--error-solid" max={0.05} bars label={red.errorRate} />
+          <b className={one.error_count > 0 ? "text-error" : "muted"}>{formatRatio(one.error_rate, locale)}</b>
+        </span>
+      ),
+    },
+    {
+      id: "p95",
+      title: `${red.duration} ${red.p95}`,
+      sort: (one) => Number(one.p95_nano),
+      numeric: true,
+      width: "20%",
+      cell: (one) => (
+        <span className="cell-chart">
+          <Sparkline
+            values={one.series.p95_nano.map((value, index) => (one.series.request_count[index] ? Number(value) : null))}
+            color="--cat-2"
+            label={red.p95}
+          />
+          <b>{formatDuration(one.p95_nano)}</b>
+        </span>
+      ),
+    },
+    { id: "p50", title: red.p50, sort: (one) => Number(one.p50_nano), numeric: true, width: "9%", className: "cell-wide", cell: (one) => formatDuration(one.p50_nano) },
+    { id: "p99", title: red.p99, sort: (one) => Number(one.p99_nano), numeric: true, width: "9%", className: "cell-wide", cell: (one) => formatDuration(one.p99_nano) },
+  ];
   return (
-    <>
-      <div className="toolbar">
-        <FilterField
-          value={filter}
-          label={services.filter}
-          shortcut
-          onChange={(text) => setParams({ filter: text }, { replace: true })}
-        />
-        <button
-          type="button"
-          className="button"
-          aria-pressed={onlyErrors}
-          onClick={() => setParams({ errors: onlyErrors ? null : "1" })}
-        >
-          {services.withErrors}
-        </button>
-        <span className="toolbar-end">{services.count(shown.length)}</span>
-      </div>
-      <div className="card table-wrap">
-        <table className="table table-services">
-          <thead>
-            <tr>
-              <SortHead sort={sort} column="service" label={common.service} />
-              <SortHead sort={sort} column="rate" label={red.rate} className="number" />
-              <SortHead sort={sort} column="errors" label={red.errorRate} className="number" />
-              <SortHead sort={sort} column="p95" label={`${red.duration} ${red.p95}`} className="number" />
-              <SortHead sort={sort} column="p50" label={red.p50} className="number" />
-              <SortHead sort={sort} column="p99" label={red.p99} className="number" />
-            </tr>
-          </thead>
-          <tbody>
-            {sorted(shown, COLUMNS, sort).map((one) => (
-              <tr key={one.service}>
-                <td className="cell-main">
-                  <Link to={linkTo(paths.service, { name: one.service })}>
-                    <ServiceName service={one.service} />
-                  </Link>
-                </td>
-                <td>
-                  <span className="cell-chart">
-                    <Sparkline values={rates(one.series, list.step_seconds, interval.toMs)} color="--accent" label={red.rate} />
-                    <b>{formatRate(one.request_rate, unit, locale)}</b>
-                  </span>
-                </td>
-                <td>
-                  <span className="cell-chart">
-                    <Sparkline values={errorRates(one.series)} color="--error-solid" max={0.05} bars label={red.errorRate} />
-                    <b className={one.error_count > 0 ? "text-error" : "muted"}>{formatRatio(one.error_rate, locale)}</b>
-                  </span>
-                </td>
-                <td>
-                  <span className="cell-chart">
-                    <Sparkline
-                      values={one.series.p95_nano.map((value, index) => (one.series.request_count[index] ? Number(value) : null))}
-                      color="--cat-2"
-                      label={red.p95}
-                    />
-                    <b>{formatDuration(one.p95_nano)}</b>
-                  </span>
-                </td>
-                <td className="number">{formatDuration(one.p50_nano)}</td>
-                <td className="number">{formatDuration(one.p99_nano)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-        {shown.length === 0 && <p className="load-more">{common.noMatch}</p>}
-      </div>
-    </>
+    <Table
+      label={title}
+      rows={shown}
+      columns={columns}
+      keyOf={(one) => one.service}
+      rowHeight={ROW_HEIGHT}
+      sortedBy="rate"
+      onOpen={(one) => void navigate(linkOf(one))}
+      empty={common.noMatch}
+    />
   );
 }
 

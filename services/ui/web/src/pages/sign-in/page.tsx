@@ -11,6 +11,7 @@ import { Mark } from "../../shell/splash";
 import { Icon } from "../../ui/icon";
 import { errorTexts } from "../../ui/states";
 import { safeReturn, useParam } from "../../url/params";
+import "./page.css";
 
 export default function SignInPage(): ReactNode {
   const messages = useMessages();

@@ -8,9 +8,11 @@ import { useMessages } from "../../i18n";
 import { useSession } from "../../shell/session";
 import { useTime } from "../../time/context";
 import { ErrorNote } from "../../ui/states";
-import { CopyButton, Segmented } from "../../ui/small";
+import { Segmented } from "../../ui/segmented";
+import { CopyButton } from "../../ui/small";
 import { Icon } from "../../ui/icon";
 import { snippet, type Language } from "./snippets";
+import "./start.css";
 
 const LANGUAGES: readonly Language[] = ["python", "java", "node", "go", "collector"];
 const POLL_MS = 2_000;

@@ -9,13 +9,16 @@ import { formatNanos } from "../../format/instant";
 import { formatCount } from "../../format/number";
 import { useLocale, useMessages } from "../../i18n";
 import { paths } from "../registry";
-import { PageTitle } from "../../shell/top-bar";
+import { Heading, Page, useTitle } from "../../shell/page";
+import { Answer } from "../../ui/answer";
 import { useTime } from "../../time/context";
+import { IconButton } from "../../ui/button";
 import { Icon } from "../../ui/icon";
+import { Tip } from "../../ui/tip";
 import { ServiceName, categoryVar, serviceSlots } from "../../ui/service";
 import { CopyButton, FilterField, cssVars } from "../../ui/small";
 import { useShortcuts } from "../../ui/shortcuts";
-import { Empty, ErrorState, SkeletonRows } from "../../ui/states";
+import { Empty } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
 import { criticalPath } from "./critical-path";
 import type { Segment } from "./critical-path";
@@ -23,6 +26,7 @@ import { Minimap } from "./minimap";
 import { SpanPanel } from "./span-panel";
 import type { Row, Waterfall } from "./waterfall";
 import { ancestors, buildWaterfall, visibleRows } from "./waterfall";
+import "./page.css";
 
 const ROW_HEIGHT = 26;
 
@@ -30,25 +34,26 @@ export default function TracePage(): ReactNode {
   const { traceId = "" } = useParams();
   const { trace, common } = useMessages();
   const query = useUntimedQuery("/api/v1/traces/{trace_id}", { path: { trace_id: traceId } });
-  if (query.isPending) return <SkeletonRows rows={14} />;
-  if (query.error) {
-    return (
-      <div className="page">
-        <PageTitle text={trace.title} />
-        {query.error.status === 404 ? (
+  return query.data ? (
+    <Loaded key={query.data.trace_id} trace={query.data} />
+  ) : (
+    <Page id="trace" parent="traces">
+      <Answer
+        query={query}
+        rows={14}
+        missing={
           <Empty icon="traces" title={trace.notFoundTitle} detail={trace.notFoundDetail}>
             <button type="button" className="button" onClick={() => void query.refetch()}>
               <Icon name="refresh" />
               {common.retry}
             </button>
           </Empty>
-        ) : (
-          <ErrorState error={query.error} onRetry={() => void query.refetch()} />
-        )}
-      </div>
-    );
-  }
-  return <Loaded trace={query.data} />;
+        }
+      >
+        {() => null}
+      </Answer>
+    </Page>
+  );
 }
 
 /** What part of the trace the timeline shows, nanoseconds from its start. */
@@ -147,33 +152,31 @@ function Loaded({ trace }: { trace: Trace }): ReactNode {
             <span className="muted">
               {matches.length === 0 ? messages.trace.noMatches : messages.trace.matches(matches.indexOf(selected) + 1, matches.length)}
             </span>
-            <button type="button" className="button button-icon" aria-label={messages.trace.previous} onClick={() => match(-1)}>
-              <Icon name="chevronUp" />
-            </button>
-            <button type="button" className="button button-icon" aria-label={messages.trace.next} onClick={() => match(1)}>
-              <Icon name="chevronDown" />
-            </button>
+            <IconButton icon="chevronUp" label={messages.trace.previous} onClick={() => match(-1)} />
+            <IconButton icon="chevronDown" label={messages.trace.next} onClick={() => match(1)} />
           </>
         )}
-        <button
-          type="button"
-          className="button"
-          aria-pressed={critical}
-          data-tip={messages.trace.criticalHint}
-          onClick={() => setParams({ critical: critical ? null : "1" }, { replace: true })}
-        >
-          {messages.trace.criticalPath}
-        </button>
-        {rows.some((row) => row.early > 0 || aligned) && (
+        <Tip text={messages.trace.criticalHint}>
           <button
             type="button"
             className="button"
-            aria-pressed={aligned}
-            data-tip={messages.trace.alignHint}
-            onClick={() => setParams({ align: aligned ? null : "1" }, { replace: true })}
+            aria-pressed={critical}
+            onClick={() => setParams({ critical: critical ? null : "1" }, { replace: true })}
           >
-            {messages.trace.align}
+            {messages.trace.criticalPath}
           </button>
+        </Tip>
+        {rows.some((row) => row.early > 0 || aligned) && (
+          <Tip text={messages.trace.alignHint}>
+            <button
+              type="button"
+              className="button"
+              aria-pressed={aligned}
+              onClick={() => setParams({ align: aligned ? null : "1" }, { replace: true })}
+            >
+              {messages.trace.align}
+            </button>
+          </Tip>
         )}
         <button type="button" className="button button-quiet" onClick={foldAll}>
           <Icon name="collapseAll" />
@@ -238,6 +241,7 @@ function matching(rows: readonly Row[], search: string): number[] {
 function Head({ trace, waterfall, slots }: { trace: Trace; waterfall: Waterfall; slots: ReadonlyMap<string, number> }): ReactNode {
   const messages = useMessages();
   const locale = useLocale();
+  const title = useTitle("trace");
   const { zone } = useTime();
   const linkTo = useLinkTo();
   const root = waterfall.rows[0]?.span;
@@ -251,13 +255,10 @@ function Head({ trace, waterfall, slots }: { trace: Trace; waterfall: Waterfall;
   ];
   return (
     <header className="trace-head">
-      <PageTitle text={root ? `${root.service} ${root.name}` : messages.trace.title}>
-        <Link to={linkTo(paths.traces)} className="muted" aria-label={messages.nav.traces}>
-          <Icon name="chevronLeft" />
-        </Link>
+      <Heading title={root ? `${root.service} ${root.name}` : title} parent="traces">
         {root && <ServiceName service={root.service} slot={slots.get(root.service)} />}
         <span className="truncate">{root?.name}</span>
-      </PageTitle>
+      </Heading>
       {facts.map(([label, value]) => (
         <dl key={label}>
           <dt>{label}</dt>
@@ -364,7 +365,7 @@ const SpanRow = memo(function SpanRow(props: SpanRowProps): ReactNode {
           </span>
         )}
         {oddity && (
-          <span className="muted" data-tip={oddity === "early" ? trace.earlyBy(formatDuration(row.early)) : trace.odd[oddity]}>
+          <span className="muted" title={oddity === "early" ? trace.earlyBy(formatDuration(row.early)) : trace.odd[oddity]}>
             <Icon name="warning" />
           </span>
         )}

@@ -11,6 +11,7 @@ import { attributeKey } from "../../query/compose";
 import { paths } from "../registry";
 import { useTime } from "../../time/context";
 import { Icon } from "../../ui/icon";
+import { Tip } from "../../ui/tip";
 import { AttributeSection, Dropped, OriginSections } from "../../ui/origin";
 import { Pair, Pairs } from "../../ui/pairs";
 import { ServiceName } from "../../ui/service";
@@ -117,8 +118,10 @@ function FindSimilar({ name, value }: { name: string; value: AttributeValue }): 
   const query = attributeTerm(name, "=", value);
   if (query === null) return null;
   return (
-    <Link className="button button-quiet button-icon button-small" aria-label={trace.findSimilar} data-tip={trace.findSimilar} to={linkTo(paths.traces, { query })}>
-      <Icon name="filter" />
-    </Link>
+    <Tip text={trace.findSimilar}>
+      <Link className="button button-quiet button-icon button-small" aria-label={trace.findSimilar} to={linkTo(paths.traces, { query })}>
+        <Icon name="filter" />
+      </Link>
+    </Tip>
   );
 }

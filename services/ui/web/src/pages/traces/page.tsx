@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { useCallback, useMemo, useState } from "react";
-import { Link } from "react-router";
+import { Link, useNavigate } from "react-router";
 import type { DurationHeatMap, TraceSummary } from "../../api/schema";
 import { usePagedQuery, useTimedQuery } from "../../api/use-api";
 import { HeatMap } from "../../charts/heat-map";
@@ -12,17 +12,26 @@ import { QueryBox } from "../../query/box";
 import { conjunction, term } from "../../query/compose";
 import { ServiceSelect } from "../../query/service-select";
 import { paths } from "../registry";
-import { PageTitle } from "../../shell/top-bar";
+import { doesNotParse } from "../../api/problem";
+import { ChartFrame } from "../../charts/frame";
+import { Page } from "../../shell/page";
+import { Answer } from "../../ui/answer";
+import type { Column } from "../../ui/table";
+import { Table } from "../../ui/table";
 import { useTime } from "../../time/context";
 import { absolute } from "../../time/range";
 import { Icon } from "../../ui/icon";
 import { Select } from "../../ui/select";
 import { ServiceName } from "../../ui/service";
-import { Segmented, cssVars } from "../../ui/small";
-import { Empty, ErrorNote, ErrorState, SkeletonRows } from "../../ui/states";
+import { Segmented } from "../../ui/segmented";
+import {  cssVars } from "../../ui/small";
+import { Tip } from "../../ui/tip";
+import { Empty } from "../../ui/states";
 import { useLinkTo, useParam, useSetParams } from "../../url/params";
+import "./page.css";
 
 const PAGE_SIZE = 50;
+const ROW_HEIGHT = 63;
 
 /** Filters and box text as one query of the language. */
 function useTraceQuery(): string {
@@ -46,8 +55,7 @@ function useTraceQuery(): string {
 }
 
 export default function TracesPage(): ReactNode {
-  const messages = useMessages();
-  const { traces } = messages;
+  const { traces } = useMessages();
   const locale = useLocale();
   const setParams = useSetParams();
   const status = useParam("status");
@@ -59,50 +67,50 @@ export default function TracesPage(): ReactNode {
     [traces, locale],
   );
   return (
-    <div className="page">
-      <PageTitle text={traces.title} />
-      <div className="toolbar">
-        <ServiceSelect />
-        <OperationSelect />
-        <Segmented
-          label={traces.status}
-          value={status}
-          choices={[
-            { value: "", label: traces.anyStatus },
-            { value: "error", label: traces.failed },
-            { value: "ok", label: traces.ok },
-          ]}
-          onChange={(value) => setParams({ status: value })}
-        />
-        <DurationField name="min" label={traces.minDuration} />
-        <DurationField name="max" label={traces.maxDuration} />
-      </div>
-      <div className="toolbar">
-        <QueryBox signal="traces" problem={search.error} />
-      </div>
-      {(heat.data ?? !heat.error) && (
-        <section className="card">
-          <div className="card-head">
-            <h2>{traces.heatTitle}</h2>
-            <span className="hint">{traces.heatHint}</span>
-          </div>
-          <div className="card-body">{heat.data ? <Heat map={heat.data} formatCell={formatCell} /> : <SkeletonRows rows={4} />}</div>
-        </section>
+    <Page
+      id="traces"
+      filters={
+        <>
+          <ServiceSelect />
+          <OperationSelect />
+          <Segmented
+            label={traces.status}
+            value={status}
+            choices={[
+              { value: "", label: traces.anyStatus },
+              { value: "error", label: traces.failed },
+              { value: "ok", label: traces.ok },
+            ]}
+            onChange={(value) => setParams({ status: value })}
+          />
+          <DurationField name="min" label={traces.minDuration} />
+          <DurationField name="max" label={traces.maxDuration} />
+        </>
+      }
+      search={<QueryBox signal="traces" problem={search.error} />}
+    >
+      {!doesNotParse(heat.error) && (
+        <ChartFrame title={traces.heatTitle} end={traces.heatHint} rows={4} query={heat}>
+          {(map) => <Heat map={map} formatCell={formatCell} />}
+        </ChartFrame>
       )}
-      {search.error && items.length === 0 && search.error.queryPosition === null && (
-        <ErrorState error={search.error} onRetry={() => void search.refetch()} />
-      )}
-      {search.error && items.length > 0 && <ErrorNote error={search.error} onRetry={() => void search.refetch()} />}
-      {search.isPending && <SkeletonRows rows={10} />}
-      {search.data && items.length === 0 && <Empty icon="traces" title={traces.emptyTitle} detail={traces.emptyDetail} />}
-      {items.length > 0 && <Results items={items} more={search.hasNextPage} />}
-      {search.hasNextPage && (
-        <button type="button" className="button" disabled={search.isFetchingNextPage} onClick={() => void search.fetchNextPage()}>
-          {search.isFetchingNextPage && <span className="spinner" />}
-          {messages.common.loadMore}
-        </button>
-      )}
-    </div>
+      <Answer
+        query={search}
+        rows={10}
+        unless={doesNotParse}
+        empty={{
+          is: () => items.length === 0 && !search.hasNextPage,
+          show: <Empty icon="traces" title={traces.emptyTitle} detail={traces.emptyDetail} />,
+        }}
+      >
+        {() => (
+          <Results
+            items={items}
+            more={{ wanted: search.hasNextPage, loading: search.isFetchingNextPage, load: () => void search.fetchNextPage() }}
+          />
+        )}
+      </Answer>
+    </Page>
   );
 }
 
@@ -166,73 +174,103 @@ function DurationField({ name, label }: { name: "min" | "max"; label: string }):
     if (!invalid) setParams({ [name]: text });
   };
   return (
-    <label className="field" data-invalid={invalid} data-tip={invalid ? traces.badDuration : undefined} style={{ width: 118 }}>
+    <label className="field" data-invalid={invalid} style={{ width: 118 }}>
       <span className="muted">{label}</span>
-      <input
-        value={text}
-        placeholder={traces.durationPlaceholder}
-        aria-invalid={invalid}
-        onChange={(event) => setText(event.target.value)}
-        onBlur={apply}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") apply();
-        }}
-      />
+      <Tip text={traces.badDuration} off={!invalid}>
+        <input
+          value={text}
+          placeholder={traces.durationPlaceholder}
+          aria-invalid={invalid}
+          onChange={(event) => setText(event.target.value)}
+          onBlur={apply}
+          onKeyDown={(event) => {
+            if (event.key === "Enter") apply();
+          }}
+        />
+      </Tip>
     </label>
   );
 }
 
-function Results({ items, more }: { items: readonly TraceSummary[]; more: boolean }): ReactNode {
-  const { traces } = useMessages();
+function Results({ items, more }: { items: readonly TraceSummary[]; more: { wanted: boolean; loading: boolean; load: () => void } }): ReactNode {
+  const { traces, red } = useMessages();
+  const { zone } = useTime();
+  const linkTo = useLinkTo();
+  const navigate = useNavigate();
   const longest = items.reduce((most, one) => Math.max(most, Number(one.duration_nano)), 1);
+  const linkOf = (one: TraceSummary): string => linkTo(paths.trace(one.trace_id));
+  const columns: Column<TraceSummary>[] = [
+    {
+      id: "trace",
+      title: traces.trace,
+      className: "cell-main",
+      cell: (one) => (
+        <>
+          <Link className="trace-title" to={linkOf(one)}>
+            {one.root_service && <ServiceName service={one.root_service} />}
+            <span className="truncate">{one.root_name || traces.noRoot}</span>
+            {one.error_count > 0 && (
+              <span className="badge badge-error">
+                <Icon name="error" />
+                {traces.errors(one.error_count)}
+              </span>
+            )}
+          </Link>
+          <Shares trace={one} />
+        </>
+      ),
+    },
+    {
+      id: "duration",
+      title: red.duration,
+      numeric: true,
+      width: "120px",
+      cell: (one) => (
+        <span className="duration-bar" data-failed={one.error_count > 0}>
+          {formatDuration(one.duration_nano)}
+          <i style={cssVars({ "--share": `${(Number(one.duration_nano) / longest) * 100}%` })} />
+        </span>
+      ),
+    },
+    {
+      id: "start",
+      title: traces.started,
+      numeric: true,
+      width: "170px",
+      className: "muted cell-wide",
+      cell: (one) => formatDateTime(Number(nanos(one.start_time_unix_nano) / 1_000_000n), zone),
+    },
+  ];
   return (
-    <section className="card">
-      <div className="card-head">
-        <h2>{traces.results(items.length, more)}</h2>
-      </div>
-      <ul>
-        {items.map((one) => (
-          <Result key={one.trace_id} trace={one} longest={longest} />
-        ))}
-      </ul>
+    <section className="stack" aria-label={traces.results(items.length, more.wanted)}>
+      <h2 className="section-head">{traces.results(items.length, more.wanted)}</h2>
+      <Table
+        label={traces.results(items.length, more.wanted)}
+        rows={items}
+        columns={columns}
+        keyOf={(one) => one.trace_id}
+        rowHeight={ROW_HEIGHT}
+        onOpen={(one) => void navigate(linkOf(one))}
+        more={more}
+      />
     </section>
   );
 }
 
-function Result({ trace, longest }: { trace: TraceSummary; longest: number }): ReactNode {
+/** How many spans each service has in the trace. */
+function Shares({ trace }: { trace: TraceSummary }): ReactNode {
   const { traces } = useMessages();
   const locale = useLocale();
-  const { zone } = useTime();
-  const linkTo = useLinkTo();
   return (
-    <li>
-      <Link className="trace-item" to={linkTo(paths.trace(trace.trace_id))}>
-        <span className="trace-item-title">
-          {trace.root_service && <ServiceName service={trace.root_service} />}
-          <span className="truncate">{trace.root_name || traces.noRoot}</span>
-          {trace.error_count > 0 && (
-            <span className="badge badge-error">
-              <Icon name="error" />
-              {traces.errors(trace.error_count)}
-            </span>
-          )}
+    <span className="trace-chips">
+      <span className="badge">{traces.spans(trace.span_count)}</span>
+      {trace.services.slice(0, 8).map((one) => (
+        <span key={one.service} className={`badge ${one.error_count > 0 ? "badge-error" : ""}`}>
+          <ServiceName service={one.service} />
+          {formatCompact(one.span_count, locale)}
         </span>
-        <span className="duration-bar" data-failed={trace.error_count > 0}>
-          {formatDuration(trace.duration_nano)}
-          <i style={cssVars({ "--share": `${(Number(trace.duration_nano) / longest) * 100}%` })} />
-        </span>
-        <span className="number muted">{formatDateTime(Number(nanos(trace.start_time_unix_nano) / 1_000_000n), zone)}</span>
-        <span className="trace-item-chips">
-          <span className="badge">{traces.spans(trace.span_count)}</span>
-          {trace.services.slice(0, 8).map((one) => (
-            <span key={one.service} className={`badge ${one.error_count > 0 ? "badge-error" : ""}`}>
-              <ServiceName service={one.service} />
-              {formatCompact(one.span_count, locale)}
-            </span>
-          ))}
-          {trace.services.length > 8 && <span className="badge">+{trace.services.length - 8}</span>}
-        </span>
-      </Link>
-    </li>
+      ))}
+      {trace.services.length > 8 && <span className="badge">+{trace.services.length - 8}</span>}
+    </span>
   );
 }
