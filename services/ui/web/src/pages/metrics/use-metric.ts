@@ -20,8 +20,8 @@ interface Metric {
 
 export function useMetric(name: string, service: string): Metric {
   const { query, items } = usePagedQuery(
-    "/api/v1/metrics/{name}",
-    { path: { name }, query: { service: service || null, limit: PAGE_POINTS } },
+    "/api/v1/metric",
+    { query: { name, service: service || null, limit: PAGE_POINTS } },
     (page) => page.series,
   );
   const { data: loaded, error, isPending, isPlaceholderData, isFetchingNextPage, hasNextPage, fetchNextPage, refetch } = query;

@@ -30,7 +30,7 @@ export default function ServicePage(): ReactNode {
   const service = useParam("name");
   const { service: texts } = useMessages();
   const linkTo = useLinkTo();
-  const detail = useTimedQuery("/api/v1/services/{service}", { path: { service } });
+  const detail = useTimedQuery("/api/v1/service", { query: { name: service } });
   const p95 = detail.data ? Number(detail.data.p95_nano) : 0;
   return (
     <Page
@@ -157,7 +157,7 @@ function Operations({ service }: { service: string }): ReactNode {
   const navigate = useNavigate();
   const setParams = useSetParams();
   const filter = useParam("filter");
-  const query = useTimedQuery("/api/v1/services/{service}/operations", { path: { service } });
+  const query = useTimedQuery("/api/v1/service/operations", { query: { name: service } });
   const linkOf = (one: Operation): string => linkTo(paths.traces, operationQuery(service, one.operation));
   const columns: Column<Operation>[] = [
     {

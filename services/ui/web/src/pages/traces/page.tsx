@@ -144,7 +144,7 @@ function OperationSelect(): ReactNode {
   const service = useParam("service");
   const operation = useParam("operation");
   const setParams = useSetParams();
-  const query = useTimedQuery("/api/v1/services/{service}/operations", { path: { service } }, service !== "");
+  const query = useTimedQuery("/api/v1/service/operations", { query: { name: service } }, service !== "");
   const names = [...new Set((query.data?.operations ?? []).map((one) => one.operation))].sort();
   return (
     <Select
