@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from embedded.layout import ADMIN_EMAIL, Secrets
+from embedded.layout import ADMIN_EMAIL, STORE_ACCOUNTS, Secrets, store_digests
 from embedded.private_files import keep_private
 
 
@@ -13,6 +13,11 @@ def variables(made: Secrets) -> dict[str, str]:
     """Names as compose.yaml has them."""
     return {
         "AIRIS_CLICKHOUSE_PASSWORD": made.store_password,
+        **{
+            f"{account.upper().replace('AIRIS_', 'AIRIS_CLICKHOUSE_')}_PASSWORD": getattr(made, secret)
+            for account, secret in STORE_ACCOUNTS.items()
+        },
+        **store_digests(made),
         "AIRIS_REDIS_PASSWORD": made.redis_password,
         "AIRIS_POSTGRES_PASSWORD": _made_of(made.identity, "postgres"),
         "AIRIS_CONTROL_PASSWORD": _made_of(made.identity, "control"),
@@ -37,8 +42,9 @@ def ensure(file: Path) -> bool:
     known = {line.partition("=")[0] for line in present.splitlines()}
     # A release may ask for more than the one that made the file.
     missing = {name: value for name, value in variables(Secrets.make()).items() if name not in known}
-    if not missing:
+    if file.exists():
         file.chmod(0o600)
+    if not missing:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
     if present and not present.endswith("\n"):

@@ -33,7 +33,7 @@ def run_doctor(data_dir: Path, port_base: int | None, as_json: bool) -> int:
 def checks(data_dir: Path, port_base: int | None) -> list[Check]:
     """The machine first, because its problems explain the product's."""
     state, present = last_state(data_dir), running(data_dir)
-    ports = Ports(**state["ports"]) if state else Ports()
+    ports = Ports.from_state(state["ports"]) if state else Ports()
     if port_base is not None:
         ports = Ports.from_base(port_base)
     listed: list[Check] = [

@@ -32,7 +32,7 @@ def running(data_dir: Path) -> Running | None:
     supervisor = ProcessId(**state["supervisor"])
     if not supervisor.alive:
         return None
-    layout = Layout(data_dir, Ports(**state["ports"]), state["demo"])
+    layout = Layout(data_dir, Ports.from_state(state["ports"]), state["demo"])
     return Running(supervisor, state["phase"], state["message"], layout, state["processes"])
 
 

@@ -117,7 +117,7 @@ def _print_logs(files: list[Path], lines: int, *, follow: bool) -> None:
 def installation_environment(data_dir: Path) -> dict[str, str]:
     """Settings of the installation in `data_dir`, for commands that use its engines."""
     state = last_state(data_dir)
-    layout = Layout(data_dir, Ports(**state["ports"]) if state else Ports(), demo=False)
+    layout = Layout(data_dir, Ports.from_state(state["ports"]) if state else Ports(), demo=False)
     return layout.environment(Secrets.load_or_make(layout.secrets_file)) if layout.secrets_file.exists() else {}
 
 

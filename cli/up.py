@@ -57,7 +57,7 @@ def _ports(data_dir: Path, port_base: int | None) -> Ports:
     if port_base is not None:
         return Ports.from_base(port_base)
     state = last_state(data_dir)
-    return Ports(**state["ports"]) if state else Ports()
+    return Ports.from_state(state["ports"]) if state else Ports()
 
 
 def _step(console: Console, what: str, work: Callable[[], None], *, needed: bool) -> bool:

@@ -16,6 +16,7 @@ WORKDIR /app
 COPY libs/__init__.py libs/__init__.py
 COPY libs/common libs/common
 COPY embedded embedded
+COPY schema/clickhouse/accounts.xml schema/clickhouse/accounts.xml
 RUN /opt/airis/bin/python -m compileall -q libs \
     && useradd --uid 10001 --create-home clickhouse && mkdir -p /var/lib/clickhouse && chown clickhouse: /var/lib/clickhouse
 ENV PATH=/opt/airis/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1

@@ -163,7 +163,10 @@ class Supervisor:
         self._layout = layout
         self._without = without
         self._secrets = made
-        self._environment = {**os.environ, **layout.environment(made), "PYTHONUNBUFFERED": "1"}
+        # What the shell says of our settings holds for all, except what an installation decides itself.
+        decided = layout.environment(made)
+        self._inherited = {name: value for name, value in os.environ.items() if name not in decided}
+        self._inherited["PYTHONUNBUFFERED"] = "1"
         self._phase, self._message = "starting", "starting"
         identity = identify(os.getpid())
         assert identity is not None, "a running process is there"
@@ -213,7 +216,7 @@ class Supervisor:
     async def _start_group(self, specs: Sequence[ProcessSpec], stop: asyncio.Event) -> None:
         for spec in specs:
             log = _log_file(self._layout.logs / f"{spec.name}.log")
-            supervised = Supervised(spec, {**self._environment, **spec.environment}, log, self._save)
+            supervised = Supervised(spec, {**self._inherited, **spec.environment}, log, self._save)
             self._supervised.append(supervised)
             self._tasks.append(asyncio.create_task(supervised.run(), name=spec.name))
         deadline = time.monotonic() + START_SECONDS
@@ -232,7 +235,8 @@ class Supervisor:
         if stop.is_set():
             return
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.api_gateway.setup", env=self._environment, cwd=ROOT,
+            sys.executable, "-m", "services.api_gateway.setup",
+            env={**self._inherited, **self._layout.setup_environment(self._secrets)}, cwd=ROOT,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
         )  # fmt: skip
         output, _ = await process.communicate()
@@ -247,7 +251,8 @@ class Supervisor:
         code: int | None = None
         while code != 0:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "cli.main", "migrate", env={**self._environment, "COLUMNS": "200"}, cwd=ROOT,
+                sys.executable, "-m", "cli.main", "migrate", cwd=ROOT,
+                env={**self._inherited, **self._layout.setup_environment(self._secrets), "COLUMNS": "200"},
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
             )  # fmt: skip
             assert process.stdout is not None

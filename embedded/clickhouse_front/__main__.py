@@ -1,7 +1,7 @@
 """Run the front: `python -m embedded.clickhouse_front --host 127.0.0.1 --port 8123 --path DIR`.
 
-The user's name and password come from AIRIS_CLICKHOUSE_USER and AIRIS_CLICKHOUSE_PASSWORD, because a command line is no
-place for a secret.
+The operator's name and password come from AIRIS_CLICKHOUSE_USER and AIRIS_CLICKHOUSE_PASSWORD, because a command line is no
+place for a secret; the passwords of the services' accounts as schema/clickhouse/accounts.xml says.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pathlib import Path
 
 import structlog
 
+from embedded.clickhouse_front.accounts import Accounts, declared, operator
 from embedded.clickhouse_front.app import Front
 from embedded.clickhouse_front.bodies import Budget
 from embedded.clickhouse_front.configuration import MIB, default_memory_bytes, write_configuration
 from embedded.clickhouse_front.deduplication import forget_lost_parts
 from embedded.clickhouse_front.engine import Engine
 from embedded.clickhouse_front.exchange import Limits, Machine
+from embedded.clickhouse_front.guard import Guard
 from embedded.clickhouse_front.lanes import Lane
-from embedded.clickhouse_front.requests import Credentials
 from embedded.clickhouse_front.sessions import Sessions
 from embedded.private_files import keep_private
 from embedded.processes import allow_many_files
@@ -46,24 +47,26 @@ def main() -> None:
     keep_private()
     try:
         settings = ClickHouseSettings()
-    except InvalidSettings as error:
+        password = settings.password.get_secret_value()
+        accounts = Accounts([*declared(os.environ), operator(settings.user, password)])
+    except (InvalidSettings, ValueError) as error:
         sys.exit(f"clickhouse_front: {error}")
-    user = Credentials(settings.user, settings.password.get_secret_value())
-    if not user.password and not _is_loopback(arguments.host):
+    if not password and not _is_loopback(arguments.host):
         sys.exit(f"clickhouse_front: set AIRIS_CLICKHOUSE_PASSWORD before listening on {arguments.host}")
 
     async def role(stop: asyncio.Event) -> None:
-        await _serve(arguments, user, stop)
+        await _serve(arguments, accounts, stop)
 
     run_roles({"embedded.clickhouse": role})
 
 
-async def _serve(arguments: argparse.Namespace, user: Credentials, stop: asyncio.Event) -> None:
+async def _serve(arguments: argparse.Namespace, accounts: Accounts, stop: asyncio.Event) -> None:
     path, engine = await asyncio.to_thread(_open_engine, arguments)
     clock = SystemClock()
     reads, writes = Lane("read", arguments.connections, QUEUE), Lane("write", WRITE_LANES, QUEUE)
     machine = Machine(
         engine=engine,
+        guard=Guard(engine),
         sessions=Sessions(engine, clock),
         reads=reads,
         writes=writes,
@@ -74,7 +77,9 @@ async def _serve(arguments: argparse.Namespace, user: Credentials, stop: asyncio
     )
     last_resort = asyncio.create_task(_exit_late(stop), name="last-resort")
     try:
-        await serve(Front(machine, user, clock), arguments.host, arguments.port, stop, max_head_bytes=MAX_HEAD_BYTES)
+        await serve(
+            Front(machine, accounts, clock), arguments.host, arguments.port, stop, max_head_bytes=MAX_HEAD_BYTES
+        )
     finally:
         last_resort.cancel()
         machine.sessions.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import MutableMapping
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,10 +11,11 @@ import psutil
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
+from embedded.clickhouse_front.accounts import Accounts
 from embedded.clickhouse_front.engine import EngineError
 from embedded.clickhouse_front.exchange import ClientGone, Exchange, Machine, Receive
 from embedded.clickhouse_front.metrics import FrontMetrics
-from embedded.clickhouse_front.requests import Credentials, Request
+from embedded.clickhouse_front.requests import Request
 from embedded.clickhouse_front.responses import Response, Send
 from embedded.clickhouse_front.sql import SqlError
 from libs.common.clock import Clock
@@ -28,13 +28,12 @@ _TEXT = "text/plain; charset=UTF-8"
 
 
 class Front:
-    """ClickHouse's HTTP interface over one engine, for one user."""
+    """ClickHouse's HTTP interface over one engine, for the accounts it knows."""
 
-    def __init__(self, machine: Machine, user: Credentials, clock: Clock) -> None:
-        self._machine, self._user, self._clock = machine, user, clock
+    def __init__(self, machine: Machine, accounts: Accounts, clock: Clock) -> None:
+        self._machine, self._accounts, self._clock = machine, accounts, clock
         self._registry = CollectorRegistry()
         self._metrics = FrontMetrics(self._registry)
-        self._active: set[str] = set()
         self._used = True
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -81,23 +80,17 @@ class Front:
             self._metrics.sent.inc(response.bytes_sent)
 
     async def _let_in(self, request: Request, exchange: Exchange) -> None:
-        asking = request.credentials()
-        same = [
-            hmac.compare_digest(given.encode(), expected.encode())
-            for given, expected in ((asking.user, self._user.user), (asking.password, self._user.password))
-        ]
-        if not all(same):
-            detail = f"{asking.user}: Authentication failed: password is incorrect, or there is no user with such name."
-            raise EngineError(516, "AUTHENTICATION_FAILED", detail)
+        account = self._accounts.authenticate(request.credentials())
         request.refuse_unsupported()
-        if request.query_id in self._active:
+        active = self._machine.active
+        if request.query_id in active:
             detail = f"Query with id = {request.query_id} is already running."
             raise EngineError(216, "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING", detail)
-        self._active.add(request.query_id)
+        active[request.query_id] = account.name
         try:
-            await exchange.run()
+            await exchange.run(account)
         finally:
-            self._active.discard(request.query_id)
+            del active[request.query_id]
 
     async def _ready(self, send: Send) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The engine's server configuration: small caches, few threads, a memory cap, no system logs (chDB keeps none by default)."""
+"""The engine's server configuration: small caches, few threads, a memory cap, roles, no system logs (chDB keeps none by default)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import psutil
+
+from embedded.clickhouse_front.accounts import write_users
 
 MIB = 1 << 20
 
@@ -51,8 +53,11 @@ def write_configuration(path: Path, max_memory_bytes: int) -> Path:
     nested = "".join(f"<{name}>{value}</{name}>" for name, value in merge_tree.items())
     lines = "".join(f"  <{name}>{escape(str(value))}</{name}>\n" for name, value in settings.items())
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    users = path / "users.xml"
+    write_users(users)
+    directories = f"<user_directories><users_xml><path>{escape(str(users))}</path></users_xml></user_directories>"
     target = path / "engine.xml"
     temporary = target.with_suffix(".xml.new")
-    temporary.write_text(f"<clickhouse>\n{lines}  <merge_tree>{nested}</merge_tree>\n</clickhouse>\n")
+    temporary.write_text(f"<clickhouse>\n{lines}  <merge_tree>{nested}</merge_tree>\n  {directories}\n</clickhouse>\n")
     temporary.replace(target)
     return target

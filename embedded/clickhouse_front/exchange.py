@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from embedded.clickhouse_front.accounts import INPUT_ROLE, Account
 from embedded.clickhouse_front.bodies import BodyReader, Budget, MemoryFile, Part, memory_file, read_form
 from embedded.clickhouse_front.engine import Engine, EngineError, Job, Outcome, set_statement, use_database
+from embedded.clickhouse_front.guard import Guard, check_database
 from embedded.clickhouse_front.lanes import Lane, settled
 from embedded.clickhouse_front.requests import Request
 from embedded.clickhouse_front.responses import Response
 from embedded.clickhouse_front.results import PIECE, HeldResult, ResultPipe
 from embedded.clickhouse_front.sessions import Session, Sessions
-from embedded.clickhouse_front.sql import Insert, Query, parse, quote, quote_identifier, rename_words, split_types
+from embedded.clickhouse_front.sql import (
+    Insert,
+    Query,
+    kill_only,
+    parse,
+    quote,
+    quote_identifier,
+    rename_words,
+    split_types,
+)
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -40,9 +51,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What all requests share. `spill` is a directory for results too large to hold in memory."""
+    """What all requests share. `spill` is a directory for results too large to hold in memory.
+
+    `active` has the account's name by query id, for every request that is let in.
+    """
 
     engine: Engine
+    guard: Guard
     sessions: Sessions
     reads: Lane
     writes: Lane
@@ -50,6 +65,7 @@ class Machine:
     budget: Budget
     limits: Limits
     spill: str
+    active: dict[str, str] = field(default_factory=dict)
 
 
 class Exchange:
@@ -59,8 +75,11 @@ class Exchange:
         self._machine, self._request, self._receive, self._response = machine, request, receive, response
         self._resources = ExitStack()
         self.lane = machine.control.name
+        self._account: Account
 
-    async def run(self) -> None:
+    async def run(self, account: Account) -> None:
+        self._account = account
+        check_database(self._request.database, account)
         with self._resources:
             body = self._resources.enter_context(memory_file(self._machine.budget))
             await self._read_body(body)
@@ -118,8 +137,10 @@ class Exchange:
             # One stream, as input() has: blocks stay in order, and with them deduplication of a replayed insert.
             defaults["parallelize_output_from_storages"] = "0"
         lane = self._enter(self._machine.writes)
-        with self._job(statement.reading_from(data.path), defaults) as (job, session):
+        roles = [self._account.role] if statement.structure is None else [self._account.role, INPUT_ROLE]
+        with self._job(statement.reading_from(data.path), defaults, roles) as (job, session):
             async with lane.slot():
+                await self._look_at(lane, statement.written)
                 outcome = await settled(lane.start(lambda: self._engine_run(job, session)))
         await self._response.complete(outcome, None, (), 0)
 
@@ -129,8 +150,12 @@ class Exchange:
         text = statement.text
         if statement.verb == "KILL":
             text = rename_words(text, _CLIENT_QUERY_ID)
-        with self._job(text, {}, files, keep=statement.temporary) as (job, session):
+            if self._account.restricted:
+                own = [key for key, name in self._machine.active.items() if name == self._account.name]
+                text = kill_only(text, f"{_CLIENT_QUERY_ID['query_id']} IN ({', '.join(map(quote, own))})")
+        with self._job(text, {}, [self._account.role], files, keep=statement.temporary) as (job, session):
             async with lane.slot():
+                await self._look_at(lane, statement.body)
                 if statement.has_rows and await self._stream(lane, statement, job, session, name):
                     return
                 outcome = await self._watched(lane, job, session, stoppable=statement.has_rows)
@@ -142,26 +167,42 @@ class Exchange:
         self.lane = lane.name
         return lane
 
+    async def _look_at(self, lane: Lane, text: str) -> None:
+        """Raises EngineError for what the account may not ask, whatever its role. `text` is latin-1 for bytes."""
+        statement, parameters, account = _decoded(text), self._request.parameters, self._account
+        guard = self._machine.guard
+        await settled(lane.start(lambda: guard.check(statement, parameters, account)))
+
     def _engine_run(self, job: Job, session: Session | None) -> Outcome:
         return self._machine.engine.run(job, session.context if session is not None else None)
 
     @contextmanager
     def _job(
-        self, text: str, defaults: dict[str, str], files: list[Part] | None = None, *, keep: bool = False
+        self,
+        text: str,
+        defaults: dict[str, str],
+        roles: list[str],
+        files: list[Part] | None = None,
+        *,
+        keep: bool = False,
     ) -> Iterator[tuple[Job, Session | None]]:
-        """The statement with everything that has to be said before and after it. `text` is latin-1 for bytes."""
+        """The statement with everything that has to be said before and after it. `text` is latin-1 for bytes.
+
+        Before it, the engine's only user puts on the account's `roles` and nothing else.
+        """
         request = self._request
         tables = {part.name: part for part in files or []}
         settings = {**defaults, **request.settings(frozenset(tables)), "log_comment": request.query_id}
         prelude, epilogue = [], []
-        statement = text.encode("latin-1").decode("utf-8", "replace")
-        job = Job(statement, request.default_format, parameters=request.parameters)
+        job = Job(_decoded(text), request.default_format, parameters=request.parameters)
         with ExitStack() as stack:
             session = None
             if request.session_id is not None:
                 session = stack.enter_context(
                     self._machine.sessions.enter(
-                        request.session_id, request.session_timeout, request.session_must_exist
+                        f"{self._account.name}:{request.session_id}",
+                        request.session_timeout,
+                        request.session_must_exist,
                     )
                 )
                 if keep:
@@ -170,6 +211,7 @@ class Exchange:
             if kept:
                 prelude.append(use_database("default"))
                 settings.pop("readonly", None)  # could not be taken back in a context that stays
+                epilogue.append("SET ROLE DEFAULT")
                 epilogue.append("SET " + ", ".join(f"{name} = DEFAULT" for name in settings))
                 epilogue += [f"DROP TEMPORARY TABLE IF EXISTS {quote_identifier(name)}" for name in tables]
             prelude += session.changes if session is not None else []
@@ -179,6 +221,7 @@ class Exchange:
             prelude.append(set_statement(settings))
             for part in tables.values():
                 prelude += self._external_table(part, stack)
+            prelude.append(f"SET ROLE {', '.join(roles)}")
             if readonly is not None:
                 prelude.append(set_statement({"readonly": readonly}))
             yield replace(job, prelude=prelude, epilogue=epilogue), session
@@ -221,9 +264,7 @@ class Exchange:
     async def _stream(self, lane: Lane, query: Query, job: Job, session: Session | None, name: str) -> bool:
         """Send the result as the engine writes it. False when the statement takes no INTO OUTFILE and did not run."""
         pipe = ResultPipe()
-        streamed = (
-            query.writing_to(pipe.path, self._request.default_format).encode("latin-1").decode("utf-8", "replace")
-        )
+        streamed = _decoded(query.writing_to(pipe.path, self._request.default_format))
 
         def work() -> Outcome:
             try:
@@ -279,3 +320,8 @@ class Exchange:
         while not future.done():
             await self._machine.control.run(lambda: self._machine.engine.kill(self._request.query_id))
             await asyncio.wait({future}, timeout=0.2)
+
+
+def _decoded(text: str) -> str:
+    """Bytes that stand in latin-1, as the text they are."""
+    return text.encode("latin-1").decode("utf-8", "replace")

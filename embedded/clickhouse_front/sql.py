@@ -87,6 +87,13 @@ class Insert:
 
     verb = "INSERT"
 
+    @property
+    def written(self) -> str:
+        """The INSERT as the client wrote it, without the data."""
+        if self.structure is None:
+            return f"{self.before} {self.after}"
+        return f"{self.before}input({self.structure}){self.after} FORMAT {self.format}"
+
     def reading_from(self, path: str) -> str:
         """The INSERT with the file at `path` as its data."""
         if self.structure is None:
@@ -150,6 +157,27 @@ def rename_words(text: str, replacements: dict[str, str]) -> str:
             parts += [text[position : token.start], replacements[token.text]]
             position = token.end
     return "".join([*parts, text[position:]])
+
+
+def kill_only(text: str, condition: str) -> str:
+    """A KILL QUERY that ends nothing beyond `condition`. Raises SqlError for another form than KILL QUERY WHERE ..."""
+    body = list(tokens(text))
+    words = [token.text.upper() for token in body]
+    if words[:3] != ["KILL", "QUERY", "WHERE"]:
+        raise SqlError(
+            497, "ACCESS_DENIED", "Not enough privileges. KILL QUERY WHERE ... is what this account may end."
+        )
+    last = len(body) - (words[-1] in {"SYNC", "ASYNC", "TEST"})
+    depth = 0
+    for token in body[3:last]:
+        depth += (token.text in _OPENING) - (token.text in _CLOSING)
+        if depth < 0:
+            break
+    if depth or last <= 3:
+        raise SqlError(62, "SYNTAX_ERROR", "Syntax error: the brackets of the condition do not match.")
+    asked, mode = text[body[3].start : body[last - 1].end], text[body[last - 1].end :]
+    # On lines of their own, so that a comment in the condition ends before ours begins.
+    return f"KILL QUERY WHERE (\n{asked}\n) AND {condition}{mode}"
 
 
 def split_types(text: str) -> list[str]:

@@ -10,11 +10,14 @@ from services.api_gateway.settings import Settings
 
 
 def api() -> Role:
-    """The gateway on AIRIS_GATEWAY_HOST and AIRIS_GATEWAY_PORT. Raises InvalidSettings."""
+    """The gateway on AIRIS_GATEWAY_HOST and _PORT, its metrics on _ADMIN_HOST and _ADMIN_PORT. Raises InvalidSettings."""
     settings = Settings.from_environment()
 
     async def run(stop: asyncio.Event) -> None:
-        await serve(create_app(settings), settings.gateway.host, settings.gateway.port, stop)
+        gateway, app = settings.gateway, create_app(settings)
+        async with asyncio.TaskGroup() as servers:
+            servers.create_task(serve(app, gateway.host, gateway.port, stop))
+            servers.create_task(serve(app.state.operations, gateway.admin_host, gateway.admin_port, stop))
 
     return run
 

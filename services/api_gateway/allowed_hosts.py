@@ -63,4 +63,4 @@ def _is_address(name: str) -> bool:
 
 
 def _goes_by_any_name(path: str) -> bool:
-    return path in {"/livez", "/readyz", "/metrics"} or path.startswith(KEY_FEED)
+    return path in {"/livez", "/readyz"} or path.startswith(KEY_FEED)

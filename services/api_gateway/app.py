@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         trusted_proxies=settings.gateway.trusted_networks,
     )
     app.add_middleware(ResponseHeadersMiddleware, transport_security=settings.gateway.secure_cookies)
-    install_web_defaults(app, service="api_gateway", registry=registry, readiness=readiness, clock=clock)
+    install_web_defaults(app, service="api_gateway", registry=registry, readiness=readiness, clock=clock, public=True)
     install_routes(app)
     return app
 

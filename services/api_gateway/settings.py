@@ -33,6 +33,9 @@ class GatewaySettings(SettingsGroup):
 
     host: str = "127.0.0.1"
     port: int = Field(default=3000, ge=0, le=65535)
+    # Metrics and the details of readiness: for Prometheus and operators, never for the outside.
+    admin_host: str = "127.0.0.1"
+    admin_port: int = Field(default=3009, ge=0, le=65535)
 
     analytics_url: str = "http://127.0.0.1:3002"
     ui_url: str = "http://127.0.0.1:3001"

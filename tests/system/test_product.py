@@ -1,5 +1,6 @@
 """`airis up` and what happens to what it starts: the promises of the README's first page."""
 
+import json
 import os
 import signal
 import socket
@@ -59,6 +60,11 @@ def test_run_file_says_where_everything_is(product: Product) -> None:
         product.ports.writer,
     ):
         assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
+    assert httpx.get(f"{run['gateway']}/readyz", timeout=10).json() == {"status": "ready"}
+    assert httpx.get(f"{run['gateway']}/metrics", timeout=10).status_code == 404
+    admin = f"http://127.0.0.1:{product.ports.gateway_admin}"
+    assert httpx.get(f"{admin}/readyz", timeout=10).json()["checks"]["control_store"]["ok"]
+    assert "airis_gateway_" in httpx.get(f"{admin}/metrics", timeout=10).text
 
 
 def test_secrets_are_private_and_no_command_line_shows_them(product: Product) -> None:
@@ -229,3 +235,34 @@ def test_the_demo_shop_fills_in_its_past_once_and_can_be_told_to_stop(product: P
     assert again.returncode == 0
     assert "demo-backfill" not in again.stdout, "it ran again"
     assert product.airis("demo", "backfill", "--cancel").returncode == 1
+
+
+def test_no_process_is_told_a_secret_it_does_not_use(product: Product) -> None:
+    secrets = json.loads((product.data_dir / "secrets.json").read_text())
+    uses = {
+        "redis": set(),
+        "clickhouse": {"store_password"},
+        "receiver": {"redis_password"},
+        "writer": {"store_writer", "redis_password"},
+        "platform": {"identity", "session", "store_analytics", "redis_password"},
+    }
+    for name, expected in uses.items():
+        told = Path(f"/proc/{product.state['processes'][name]['pid']}/environ").read_bytes().decode("utf-8", "replace")
+        assert {secret for secret, value in secrets.items() if value in told} == expected, name
+
+
+def test_data_of_the_release_before_is_kept(product: Product) -> None:
+    """Its secrets file has one password for the store, its state no admin port."""
+    service, trace_id = store_a_span(product)
+    assert product.airis("down").returncode == 0
+    kept = json.loads((product.data_dir / "secrets.json").read_text())
+    for name in ("store_migrator", "store_analytics", "store_writer"):
+        del kept[name]
+    (product.data_dir / "secrets.json").write_text(json.dumps(kept))
+    state = product.state
+    del state["ports"]["gateway_admin"]
+    (product.data_dir / "state.json").write_text(json.dumps(state))
+    (product.data_dir / "data" / "clickhouse" / "users.xml").unlink()
+    product.up()
+    find(product.run["gateway"], product.run["api_key"], service, trace_id)
+    store_a_span(product)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 from pathlib import Path
@@ -28,12 +29,14 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert (tmp_path / "other.env").read_text() != before
 
 
-def test_a_file_of_the_version_before_gets_what_it_lacks(tmp_path: Path) -> None:
+def test_a_file_of_the_release_before_is_completed(tmp_path: Path) -> None:
     file = tmp_path / "compose.env"
-    file.write_text("AIRIS_REDIS_PASSWORD=kept")
+    file.write_text("AIRIS_CLICKHOUSE_PASSWORD=kept\nAIRIS_API_KEY=a=b\n")
+    file.chmod(0o644)
     assert ensure(file)
-    lines = file.read_text().splitlines()
-    assert lines[0] == "AIRIS_REDIS_PASSWORD=kept"
-    assert len({line.partition("=")[0] for line in lines}) == len(lines) > 5
+    values = dict(line.split("=", 1) for line in file.read_text().splitlines())
+    assert (values["AIRIS_CLICKHOUSE_PASSWORD"], values["AIRIS_API_KEY"]) == ("kept", "a=b")
+    digest = hashlib.sha256(values["AIRIS_CLICKHOUSE_WRITER_PASSWORD"].encode()).hexdigest()
+    assert values["AIRIS_CLICKHOUSE_WRITER_SHA256"] == digest
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not ensure(file)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import asdict
 from pathlib import Path
 
-from embedded.layout import Layout, Ports, Secrets, processes
+from embedded.layout import STORE_ACCOUNTS, Layout, Ports, Secrets, processes
 from embedded.redis import redis_command
 from libs.common.auth.api_keys import parse_key_id
 from libs.common.settings import (
@@ -22,7 +23,7 @@ def test_a_port_base_moves_every_port() -> None:
     moved, usual = asdict(Ports.from_base(21000)), asdict(Ports())
     assert moved == {
         "gateway": 21000, "ui": 21001, "analytics": 21002, "otlp_http": 21018, "otlp_grpc": 21017, "writer": 21019,
-        "clickhouse": 21023, "redis": 21079,
+        "clickhouse": 21023, "redis": 21079, "gateway_admin": 21009,
     }  # fmt: skip
     assert len(set(usual.values())) == len(usual)
 
@@ -70,3 +71,40 @@ def test_engines_start_first_and_the_demo_last(tmp_path: Path) -> None:
     names = [spec.name for spec in processes(Layout(tmp_path, Ports(), demo=True), made, ("redis",))]
     assert names == ["redis", "clickhouse", "receiver", "writer", "platform", "demo"]
     assert "demo" not in [spec.name for spec in processes(Layout(tmp_path, Ports(), demo=False), made, ("redis",))]
+
+
+def test_secrets_of_the_release_before_are_kept_and_completed(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    old = {"identity", "session", "store_password", "redis_password", "admin_password", "api_key"}
+    before = {name: value for name, value in asdict(Secrets.make()).items() if name in old}
+    file.write_text(json.dumps(before))
+    made = Secrets.load_or_make(file)
+    assert {name: getattr(made, name) for name in old} == before
+    assert len({getattr(made, name) for name in STORE_ACCOUNTS.values()}) == len(STORE_ACCOUNTS)
+    assert Secrets.load_or_make(file) == made
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_ports_of_the_release_before_are_completed() -> None:
+    before = {name: port for name, port in asdict(Ports.from_base(21000)).items() if name != "gateway_admin"}
+    assert Ports.from_state(before) == Ports.from_base(21000)
+
+
+def test_each_process_is_told_its_own_secrets_only(tmp_path: Path) -> None:
+    made = Secrets.make()
+    layout = Layout(tmp_path, Ports(), demo=True)
+    told = {spec.name: spec.environment for spec in processes(layout, made, ("redis",))}
+    told["setup"] = layout.setup_environment(made)
+    holds = {
+        name: {secret for secret, value in asdict(made).items() if any(value in text for text in environment.values())}
+        for name, environment in told.items()
+    }
+    assert holds == {
+        "redis": set(),
+        "clickhouse": {"store_password"},
+        "receiver": {"redis_password"},
+        "writer": {"store_writer", "redis_password"},
+        "platform": {"identity", "session", "store_analytics", "redis_password"},
+        "demo": {"api_key", "redis_password"},
+        "setup": {"store_migrator", "redis_password", "admin_password", "api_key"},
+    }

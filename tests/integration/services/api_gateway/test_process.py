@@ -69,22 +69,23 @@ def environment(
 
 
 @contextmanager
-def process(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A gateway on a port of its own; its address and process."""
-    port, log = free_port(), folder / "gateway.log"
+def process(environment: Mapping[str, str], folder: Path) -> Iterator[tuple[str, str, subprocess.Popen[bytes]]]:
+    """A gateway on ports of its own; its public address, the one for operators, and the process."""
+    port, admin, log = free_port(), free_port(), folder / "gateway.log"
     with log.open("wb") as output:
         running = subprocess.Popen(
             [sys.executable, "-m", "services.api_gateway", "api"], cwd=ROOT, stdout=output, stderr=output,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment, "AIRIS_GATEWAY_PORT": str(port)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment, "AIRIS_GATEWAY_PORT": str(port),
+                 "AIRIS_GATEWAY_ADMIN_PORT": str(admin)},
         )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
+    url, admin_url = (f"http://127.0.0.1:{one}" for one in (port, admin))
     try:
         deadline = time.monotonic() + 30
-        while not _lives(url):
+        while not (_lives(url) and _lives(admin_url)):
             assert running.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-        yield url, running
+        yield url, admin_url, running
     finally:
         if running.poll() is None:
             running.kill()
@@ -99,12 +100,14 @@ def _lives(url: str) -> bool:
 
 
 async def test_it_starts_serves_and_stops_when_told(environment: dict[str, str], tmp_path: Path) -> None:
-    with process(environment, tmp_path) as (url, running):
+    with process(environment, tmp_path) as (url, admin, running):
         async with httpx.AsyncClient(base_url=url, headers=SAME_ORIGIN, timeout=10) as client:
-            checks = (await client.get("/readyz")).json()["checks"]
+            checks = (await client.get(f"{admin}/readyz")).json()["checks"]
             assert {name: check["ok"] for name, check in checks.items()} == {
                 "control_store": True, "redis": True, "analytics": False, "ui": False, "receiver": False,
             }  # fmt: skip
+            assert (await client.get("/readyz")).json() == {"status": "ready"}
+            assert (await client.get("/metrics")).status_code == 404
             assert (await client.post("/api/v1/auth/sign-in", json=CREDENTIALS)).status_code == 204
             assert (await client.get("/api/v1/auth/me")).json()["email"] == EMAIL
             made = (await client.post("/api/v1/api-keys", json={"name": "ci", "scopes": ["read"]})).json()
@@ -113,7 +116,7 @@ async def test_it_starts_serves_and_stops_when_told(environment: dict[str, str],
             answer = await client.get("/api/v1/services", headers=bearer(API_KEY))
             assert answer.json()["type"] == "urn:airis:error:upstream-unavailable"
             assert answer.headers["ratelimit-policy"] == '"api";q=300;w=3'
-            metrics = (await client.get("/metrics")).text
+            metrics = (await client.get(f"{admin}/metrics")).text
             assert 'airis_gateway_sign_ins_total{outcome="ok"} 1.0' in metrics
             assert 'airis_control_store_duration_seconds_count{outcome="ok",transaction="user"}' in metrics
             assert "airis_api_keys_known 2.0" in metrics
@@ -127,16 +130,16 @@ async def test_it_starts_serves_and_stops_when_told(environment: dict[str, str],
 
 async def test_without_stores_it_starts_and_says_so(environment: dict[str, str], tmp_path: Path) -> None:
     nobody = {"AIRIS_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"}
-    with process(environment | nobody, tmp_path) as (url, _):
+    with process(environment | nobody, tmp_path) as (url, admin, _):
         async with httpx.AsyncClient(base_url=url, headers=SAME_ORIGIN, timeout=10) as client:
-            checks = (await client.get("/readyz")).json()["checks"]
+            checks = (await client.get(f"{admin}/readyz")).json()["checks"]
             assert (checks["control_store"]["ok"], checks["redis"]["ok"]) == (True, False)
             assert (await client.post("/api/v1/auth/sign-in", json=CREDENTIALS)).status_code == 204
             assert (await client.get("/api/v1/auth/me")).status_code == 200
-            metrics = (await client.get("/metrics")).text
+            metrics = (await client.get(f"{admin}/metrics")).text
             assert 'rate_limit_decisions_total{decision="allowed_alone",limit="sign-in"} 1.0' in metrics
     nowhere = {"AIRIS_CONTROL_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/airis"}
-    with process(environment | nowhere, tmp_path) as (url, _):
+    with process(environment | nowhere, tmp_path) as (url, _, _):
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:
             answer = await client.get("/api/v1/services", headers=bearer(API_KEY))
             assert answer.json()["type"] == "urn:airis:error:control-store-unavailable"
@@ -146,7 +149,7 @@ async def test_without_stores_it_starts_and_says_so(environment: dict[str, str],
 async def test_a_receivers_keys_follow_the_gateway_and_outlive_it(environment: dict[str, str], tmp_path: Path) -> None:
     """A key made at the gateway works at once, a revoked one is gone within seconds, and both hold while it is away."""
     clock, snapshot = SystemClock(), str(tmp_path / "keys.json")
-    with process(environment, tmp_path) as (url, running):
+    with process(environment, tmp_path) as (url, _, running):
         feed = KeyFeedSettings(secret=KEYS_SECRET, url=url, snapshot=snapshot)
         async with (
             httpx.AsyncClient(base_url=url, headers=SAME_ORIGIN, timeout=10) as client,
@@ -176,7 +179,7 @@ async def test_a_receivers_keys_follow_the_gateway_and_outlive_it(environment: d
 async def test_the_feed_is_for_our_services_alone(environment: dict[str, str], tmp_path: Path) -> None:
     clock, secret = SystemClock(), SecretStr(KEYS_SECRET)
     path = "/internal/v1/api-keys"
-    with process(environment, tmp_path) as (url, _):
+    with process(environment, tmp_path) as (url, _, _):
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:
             person = sign_identity(Identity("user:x", "default"), secret, clock, audience="api_gateway")
             for token in (
@@ -201,7 +204,7 @@ async def test_a_body_that_never_ends_is_ended(environment: dict[str, str], tmp_
         b"POST /api/v1/auth/sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + rest
         for rest in (b'Content-Length: 100\r\n\r\n{"email":', b'Transfer-Encoding: chunked\r\n\r\n9\r\n{"email":\r\n')
     )
-    with process(environment | {"AIRIS_HTTP_BODY_IDLE_SECONDS": "1"}, tmp_path) as (url, _):
+    with process(environment | {"AIRIS_HTTP_BODY_IDLE_SECONDS": "1"}, tmp_path) as (url, _, _):
         host, port = url.removeprefix("http://").split(":")
         for head in heads:
             reader, writer = await asyncio.open_connection(host, int(port))

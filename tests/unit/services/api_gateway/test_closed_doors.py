@@ -122,7 +122,7 @@ async def test_only_our_own_names_are_answered(host: str, status: int) -> None:
 
 
 async def test_probes_and_our_services_go_by_any_name(gateway: GatewayUnderTest) -> None:
-    for path in ("/livez", "/metrics"):
+    for path in ("/livez", "/readyz"):
         assert (await gateway.script.get(path, headers={"Host": "gateway"})).status_code == 200
     assert (await gateway.script.get("/internal/v1/api-keys", headers={"Host": "gateway"})).status_code == 401
     assert (await gateway.script.get("/internal/other", headers={"Host": "gateway"})).status_code == 421

@@ -208,3 +208,21 @@ async def test_metrics_are_in_the_exposition_format(world: World) -> None:
         response = await client.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=")
     assert 'airis_http_requests_total{method="GET",route="/livez",service="test",status="200"} 1.0' in response.text
+
+
+async def test_strangers_are_told_the_status_and_operators_the_rest() -> None:
+    async def away() -> None:
+        raise StoreUnavailable("The store cannot be reached.")
+
+    app, readiness, registry = FastAPI(), Readiness(FakeClock()), CollectorRegistry()
+    install_web_defaults(app, service="test", registry=registry, readiness=readiness, clock=FakeClock(), public=True)
+    readiness.add("clickhouse", away)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as stranger:
+        ready = await stranger.get("/readyz")
+        assert (ready.status_code, ready.json()) == (503, {"status": "not_ready"})
+        assert (await stranger.get("/livez")).json() == {"status": "live"}
+        assert (await stranger.get("/metrics")).status_code == 404
+    async with AsyncClient(transport=ASGITransport(app.state.operations), base_url="http://test") as inside:
+        assert (await inside.get("/readyz")).json()["checks"]["clickhouse"]["detail"] == "The store cannot be reached."
+        assert "airis_http_requests_total" in (await inside.get("/metrics")).text
+        assert (await inside.get("/livez")).json() == {"status": "live"}
