@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.manifests import rules_config, rules_network, rules_pods, rules_scaling  # noqa: F401 - each adds its rules
 from cli.manifests.findings import RULES, Context, findings
-from cli.manifests.rendering import RenderFailed, render
+from cli.manifests.rendering import Manifests, RenderFailed, render
 from cli.manifests.schemas import problems
 from embedded.layout import ROOT
 
@@ -17,6 +17,11 @@ def deployable(root: Path = ROOT) -> list[Path]:
     folders = [*(root / "k8s" / "overlays").glob("*/"), root / "k8s" / "blue", root / "k8s" / "green"]
     folders += (root / "k8s" / "combinations").glob("*/")
     return sorted(folder for folder in folders if (folder / "kustomization.yaml").exists())
+
+
+def verdict(manifests: Manifests, context: Context) -> list[str]:
+    """Everything wrong with a rendering. Rules rely on objects that their schemas allow, so they speak only then."""
+    return [line for item in manifests.objects for line in problems(item)] or findings(manifests, context)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RenderFailed as error:
             said = [str(error)]
         else:
-            said = [line for item in manifests.objects for line in problems(item)] + findings(manifests, context)
+            said = verdict(manifests, context)
         for line in said:
             print(f"{folder}: {line}")
         wrong += len(said)

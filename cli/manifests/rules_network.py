@@ -126,7 +126,7 @@ def _numbers(ports: list[Object] | None, work: Workload) -> Iterator[int]:
         yield from (port["containerPort"] for port in work.ports)
         return
     for port in ports:
-        number = work.port_number(port.get("port"))
+        number = work.port_number(port["port"])
         if number is not None:
             yield number
 

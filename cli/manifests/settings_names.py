@@ -1,6 +1,7 @@
 """The environment variables that our code reads, from the settings groups themselves."""
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterator
 
