@@ -9,7 +9,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
   pg_ctl --pgdata "$PGDATA" --wait --options "-c listen_addresses='' -c unix_socket_directories=/tmp" start >/dev/null
   PGUSER=postgres createdb airis
-  PGUSER=postgres sh "$(dirname "$0")/postgres-init.sh"
+  PGUSER=postgres sh "$(dirname "$0")/roles.sh"
   pg_ctl --pgdata "$PGDATA" --wait --mode fast stop >/dev/null
 fi
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"

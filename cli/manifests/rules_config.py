@@ -90,7 +90,8 @@ def variables_are_read(manifests: Manifests, context: Context) -> Iterator[str]:
             if name.startswith("AIRIS_") and name not in context.variables:
                 yield f"{label_of(item)}: no settings group reads {name}"
     for work in manifests.workloads:
-        for container in work.all_containers:
+        # Other programs get variables of ours only to hand them on.
+        for container in (one for one in work.all_containers if one["image"].startswith("airis-mon/")):
             for variable in container.get("env", []):
                 if variable["name"].startswith("AIRIS_") and variable["name"] not in context.variables:
                     yield f"{work}: container {container['name']}: no settings group reads {variable['name']}"

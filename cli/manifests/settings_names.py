@@ -13,9 +13,10 @@ from libs.common.settings import SettingsGroup
 def variables() -> frozenset[str]:
     """Names of all variables of all settings groups of libs.common and every service."""
     for package in pkgutil.iter_modules(services.__path__):
-        name = f"services.{package.name}.settings"
-        if importlib.util.find_spec(name) is not None:
-            importlib.import_module(name)
+        for module in ("settings", "setup"):
+            name = f"services.{package.name}.{module}"
+            if importlib.util.find_spec(name) is not None:
+                importlib.import_module(name)
     importlib.import_module(libs.common.settings.__name__)
     return frozenset(_names(SettingsGroup))
 

@@ -11,6 +11,8 @@ request = urllib.request.Request(
     f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}/api/v1/nodes/{os.environ['NODE_NAME']}",
     headers={"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}"},
 )
-with urllib.request.urlopen(request, timeout=10, context=ssl.create_default_context(cafile=ACCOUNT / "ca.crt")) as answer:
+with urllib.request.urlopen(
+    request, timeout=10, context=ssl.create_default_context(cafile=ACCOUNT / "ca.crt")
+) as answer:
     labels = json.load(answer)["metadata"].get("labels", {})
 Path("/rack/zone").write_text(labels.get("topology.kubernetes.io/zone", "unknown"))
