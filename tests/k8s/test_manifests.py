@@ -51,3 +51,10 @@ def test_every_rule_catches_something(production: Manifests, context: Context) -
         plant(broken)
         caught |= {line.split(":", 1)[0] for line in verdict(broken, context)}
     assert set(RULES) - caught == set(), "rules that no planted mistake shows to work"
+
+
+def test_accounts_of_the_store_are_those_of_the_schema() -> None:
+    # kustomize reads no file above its own folder, so this one stands twice.
+    assert (ROOT / "k8s/base/clickhouse/users/airis.xml").read_text() == (
+        ROOT / "schema/clickhouse/accounts.xml"
+    ).read_text()
