@@ -11,7 +11,7 @@ from libs.common.errors import RequestTimeout
 TOTAL_SECONDS, BYTES_PER_SECOND = 30.0, 16 * 1024
 # An answer given before the body was read: what may still come is read and dropped for this long, since a connection closed
 # over unread bytes is reset, and the answer with it.
-LINGER_SECONDS, LINGER_BYTES = 2.0, 256 * 1024
+LINGER_SECONDS = 2.0
 
 
 class BodyDeadlineMiddleware:
@@ -81,8 +81,8 @@ class _Body:
 
     async def _drain(self) -> None:
         """Unless somebody else still reads."""
-        until, limit = self._clock.monotonic() + LINGER_SECONDS, self._bytes + LINGER_BYTES
-        while self._unread and not self._reading and self._bytes < limit:
+        until = self._clock.monotonic() + LINGER_SECONDS
+        while self._unread and not self._reading:
             try:
                 await self._next(until - self._clock.monotonic())
             except RequestTimeout:
