@@ -147,7 +147,7 @@ async def _sizes(parts: Stack) -> tuple[list[dict[str, Any]], list[dict[str, Any
             "sum(data_compressed_bytes) AS packed FROM system.parts "
             f"WHERE active AND database = '{_DATABASE}' GROUP BY table ORDER BY bytes DESC"
         )
-        telemetry_tables = {"spans", "trace_index", "red_1m", "red_1h", "resources"}
+        telemetry_tables = {"spans", "trace_index", "span_attribute_values", "red_1m", "red_1h", "resources"}
         shown = [
             {
                 "table": row["table"],
