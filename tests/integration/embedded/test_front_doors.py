@@ -20,6 +20,7 @@ from cli.declared_schema import SCHEMA
 from embedded.clickhouse_front.accounts import ACCOUNTS, declared
 from embedded.layout import STORE_ACCOUNTS, Secrets, store_digests
 from libs.common.clickhouse import open_clickhouse
+from libs.common.clickhouse.deduplication import insert_memory
 from libs.common.clickhouse.migrations import migrate
 from libs.common.settings import ClickHouseSettings
 from tests.integration.embedded.conftest import FrontProcess
@@ -52,6 +53,16 @@ async def _migrate(doors: FrontProcess) -> None:
     settings = ClickHouseSettings(url=doors.url, user="airis_migrator", password=SecretStr(MADE.store_migrator))
     async with open_clickhouse(settings, database="") as clickhouse:
         await migrate(clickhouse, SCHEMA / "migrations", report=lambda _: None)
+
+
+async def _as_the_writer(doors: FrontProcess) -> None:
+    """What the writer asks before and after it inserts."""
+    settings = ClickHouseSettings(url=doors.url, user="airis_writer", password=SecretStr(MADE.store_writer))
+    operator = ClickHouseSettings(url=doors.url, password=SecretStr(MADE.store_password))
+    async with open_clickhouse(settings) as clickhouse, open_clickhouse(operator) as everything:
+        for table in ("received_spans", "received_logs", "received_metric_points"):
+            assert await insert_memory(clickhouse, table) == await insert_memory(everything, table)
+        await clickhouse.end_query("a-token-nobody-uses")
 
 
 def ask(doors: FrontProcess, account: str, statement: str | bytes, **parameters: str) -> httpx.Response:
@@ -297,6 +308,7 @@ def test_a_writer_inserts_as_the_product_does(doors: FrontProcess) -> None:
     for table in ("received_logs", "received_metric_points"):
         stored = ask(doors, "airis_writer", f"INSERT INTO airis.{table} (tenant) FORMAT TSV\nx\n")
         assert stored.is_success, stored.text
+    asyncio.run(_as_the_writer(doors))
     for source in ("file('/proc/self/fd/3', 'TSV', 't String, n String')", "`/etc/passwd`"):
         sneaky = f"INSERT INTO airis.received_spans (tenant, name) SELECT * FROM {source} UNION ALL SELECT t, n FROM input('t String, n String') FORMAT TSV\n"
         assert refused(ask(doors, "airis_writer", sneaky)), source
