@@ -21,7 +21,6 @@ import structlog
 from benchmarks.report import RESULTS, Report
 from libs.common.pipeline.batch import Batch
 from libs.common.pipeline.pacing import Coverage
-from libs.common.testing import pipeline_simulation
 from libs.common.testing.fake_store import FakeSink
 from libs.common.testing.pipeline_simulation import simulate
 from libs.common.testing.virtual_time import run_virtual
@@ -39,7 +38,6 @@ def main() -> None:
     report = Report("faults", " ".join((__doc__ or "").split("Method: ")[1].split()), {"first seed": options.first})
     rows = [_row("as it is", seeds)]
     print(rows[0])
-    pipeline_simulation.PATIENCE_SECONDS = 100.0
     for name, guard in _GUARDS.items():
         with guard():
             rows.append(_row(name, seeds[: options.guard_runs]))
@@ -85,16 +83,12 @@ async def _lagging(sink: FakeSink, batch: Batch) -> dict[int, int]:
     return await sink.store.stored_rows(batch, lag=30.0)
 
 
-async def _ends_nothing(_sink: FakeSink, _token: str) -> None: ...
-
-
 _GUARDS: dict[str, Callable[[], Any]] = {
     "tokens without the topic's life": lambda: _replaced(
         Batch, "token", property(lambda batch: f"{batch.partition.partition}-{batch.first}-{batch.last}")
     ),
     "every token taken for remembered": lambda: _replaced(Coverage, "remembers", lambda _coverage, _age: True),
     "counts from one replica, 30 s behind": lambda: _replaced(FakeSink, "stored_rows", _lagging),
-    "former inserts left running": lambda: _replaced(FakeSink, "end_insert", _ends_nothing),
 }
 
 

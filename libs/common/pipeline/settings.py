@@ -18,7 +18,7 @@ class PipelineSettings(SettingsGroup):
     # All partitions of this process together: records read and not stored yet, and bodies of inserts under way.
     memory_bytes: int = Field(default=256 * 1024**2, ge=512 * 1024)
     # Inserts under way at a time.
-    inserts: int = Field(default=4, ge=1, le=64)
+    inserts: int = Field(default=3, ge=1, le=64)
     poll_seconds: float = Field(default=0.25, gt=0, le=10)
     retry_seconds: float = Field(default=0.25, gt=0, le=60)
     retry_limit_seconds: float = Field(default=10.0, gt=0, le=300)
@@ -33,7 +33,7 @@ class PipelineSettings(SettingsGroup):
     def _fits(self) -> Self:
         if self.memory_bytes < self.least_memory_bytes:
             raise ValueError(
-                f"memory_bytes must be at least {self.least_memory_bytes}, (2 * inserts + 2) * batch_bytes"
+                f"memory_bytes must be at least {self.least_memory_bytes}, (3 * inserts + 2) * batch_bytes"
             )
         if self.linger_least_seconds > self.linger_seconds:
             raise ValueError("linger_least_seconds must not be more than linger_seconds")
@@ -41,5 +41,7 @@ class PipelineSettings(SettingsGroup):
 
     @property
     def least_memory_bytes(self) -> int:
-        """As many bodies as inserts, as many batches being read again, one poll, and one batch to fill."""
-        return (2 * self.inserts + 2) * self.batch_bytes
+        """For each insert its body, and an announced batch that is read to its end, which may be in the middle of a poll; beside
+        these one poll, and one batch to fill.
+        """
+        return (3 * self.inserts + 2) * self.batch_bytes

@@ -74,9 +74,15 @@ class PartitionWorker:
         self._life = ""
         self._intent: Committed | None = None
         self._cut: _Cut | None = None
+        self._finishing = False
         self._restarted = False
         self._awaited: int | None = None
         self._rested = float("-inf")
+
+    @property
+    def recovering(self) -> bool:
+        """Whether a batch that an owner before has announced is not stored yet."""
+        return self._intent is not None or self._finishing
 
     @property
     def incomplete(self) -> bool:
@@ -244,9 +250,10 @@ class PartitionWorker:
         self._bytes += sum(len(record.value) for record in records)
 
     async def _write(self, memory: Memory, coverage: Coverage) -> None:
-        recovering = self._intent is not None
+        recovering = self._finishing = self._intent is not None
         batch, intent, age = self._next()
         if not batch.records:
+            self._finishing = False
             return  # nothing of what was intended is left on the bus
         if not recovering:
             await self._commit(intent.position)
@@ -260,8 +267,10 @@ class PartitionWorker:
             half = (len(batch.records) + 1) // 2
             self._cut = _Cut(max(batch.last, self._cut.until if self._cut else 0), half)
             self._put_back(batch.records)
+            self._finishing = False
             return
         self._hold(-held_bytes(batch.records))
+        self._finishing = False
         if self._cut is not None:
             self._cut.records *= 2
             if batch.last >= self._cut.until:

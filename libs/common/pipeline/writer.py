@@ -120,9 +120,10 @@ class Writer:
     async def _read(self, consumer: Consumer) -> None:
         free = self.budget.free
         # These hold memory that nothing but their own end sets free, so a few of them go on whatever the others hold.
-        again = [tp for tp, worker in self._workers.items() if worker.incomplete][: self._settings.inserts]
+        again = [tp for tp, worker in self._workers.items() if worker.recovering][: self._settings.inserts]
+        room = free >= self._settings.batch_bytes
         for partition, worker in self._workers.items():
-            wanted = partition in again if worker.incomplete else free > 0 and not worker.full
+            wanted = (room or partition in again) if worker.incomplete else free > 0 and not worker.full
             await (consumer.resume(partition) if wanted else consumer.pause(partition))
         most = min(free, self._settings.batch_bytes) or self._settings.batch_bytes
         try:

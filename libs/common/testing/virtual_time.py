@@ -14,6 +14,8 @@ from libs.common.testing.clocks import START_NS
 
 T = TypeVar("T")
 
+_LEAST_SECONDS = 1e-6
+
 
 class VirtualClock:
     """Clock of the running virtual loop."""
@@ -25,7 +27,8 @@ class VirtualClock:
         return asyncio.get_running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(max(seconds, 0.0))
+        # Less than this may be nothing to a float of hours, and time would stand still for ever.
+        await asyncio.sleep(max(seconds, _LEAST_SECONDS) if seconds > 0 else 0)
 
 
 class _Selector(selectors.SelectSelector):
