@@ -168,7 +168,14 @@ class Layout:
 
     def setup_environment(self, made: Secrets) -> dict[str, str]:
         """What migrates, declares topics and makes the first tenant is told."""
-        return {**self._store(made, "airis_migrator"), **self._bus(made), **self._control(made), **self._setup(made)}
+        return {
+            **self._store(made, "airis_migrator"),
+            **self._bus(made),
+            **self._control(made),
+            **self._setup(made),
+            # It leaves the keys where the receiver looks for them, which then needs no gateway to start.
+            **self._key_snapshot(),
+        }
 
     def _store_address(self) -> dict[str, str]:
         return {MARKER: str(self.data_dir), "AIRIS_CLICKHOUSE_URL": f"http://127.0.0.1:{self.ports.clickhouse}"}
@@ -187,11 +194,10 @@ class Layout:
         return {"AIRIS_CONTROL_URL": f"sqlite:///{self.data_dir / 'data' / 'control'}", "AIRIS_KEYS_SECRET": made.keys}
 
     def _key_feed(self, made: Secrets) -> dict[str, str]:
-        return {
-            "AIRIS_KEYS_SECRET": made.keys,
-            "AIRIS_KEYS_URL": self.gateway_url,
-            "AIRIS_KEYS_SNAPSHOT": str(self.data_dir / "data" / "receiver" / "api-keys.json"),
-        }
+        return {"AIRIS_KEYS_SECRET": made.keys, "AIRIS_KEYS_URL": self.gateway_url, **self._key_snapshot()}
+
+    def _key_snapshot(self) -> dict[str, str]:
+        return {"AIRIS_KEYS_SNAPSHOT": str(self.data_dir / "data" / "receiver" / "api-keys.json")}
 
     def _setup(self, made: Secrets) -> dict[str, str]:
         return {

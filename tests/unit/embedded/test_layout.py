@@ -108,3 +108,9 @@ def test_each_process_is_told_its_own_secrets_only(tmp_path: Path) -> None:
         "demo": {"api_key", "redis_password"},
         "setup": {"store_migrator", "redis_password", "admin_password", "api_key"},
     }
+
+
+def test_setup_leaves_the_keys_where_the_receiver_looks_for_them(tmp_path: Path) -> None:
+    layout, made = Layout(tmp_path, Ports(), demo=False), Secrets.make()
+    told = layout.process_environments(made)["receiver"]["AIRIS_KEYS_SNAPSHOT"]
+    assert layout.setup_environment(made)["AIRIS_KEYS_SNAPSHOT"] == told
