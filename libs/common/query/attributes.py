@@ -160,9 +160,15 @@ class AttributeMaps:
         if self.ints is None or self.doubles is None:
             return tagged_numbers(f"{self.others}[{name}]", operator, bound)
         default_holds = COMPARISONS[operator](0, number)
+        bounds = [(self.doubles, bound)]
+        if operator != "=" or isinstance(number, int):
+            bounds.insert(0, (self.ints, bound))
+        elif number.is_integer() and -(2**63) <= number < 2**63:
+            # The index over ints takes no float, not even one that is whole; any other equals no int.
+            bounds.insert(0, (self.ints, parameters.number(int(number))))
         return [
-            self._present(column, name, f"{column}[{name}] {operator} {bound}", default_holds=default_holds)
-            for column in (self.ints, self.doubles)
+            self._present(column, name, f"{column}[{name}] {operator} {limit}", default_holds=default_holds)
+            for column, limit in bounds
         ]
 
     def _matches(self, name: str, term: Comparison, parameters: Parameters) -> str:
