@@ -1,13 +1,15 @@
 """The store reads only what a question is about: EXPLAIN shows each statement skipping what lies outside its time."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
 
 from libs.common.clickhouse import Statement
-from libs.common.query import Signal, parse
+from libs.common.query import Signal, parse, parse_key
 from services.analytics.cursors import LogCursor, PointCursor, TraceCursor
 from services.analytics.repository import TelemetryRepository
 from services.analytics.time_range import TimeRange
@@ -25,20 +27,29 @@ class Explaining(TelemetryRepository):
 
     granules: dict[str, tuple[int, int]]
 
-    async def _run(self, name: str, *args: Any, **kwargs: Any) -> Any:
+    async def run(self, *args: Any, **kwargs: Any) -> Any:
+        async with self._explained("query_with_cost"):
+            return await super().run(*args, **kwargs)
+
+    async def _run(self, *args: Any, **kwargs: Any) -> Any:
+        async with self._explained("query"):
+            return await super()._run(*args, **kwargs)
+
+    @asynccontextmanager
+    async def _explained(self, way: str) -> AsyncIterator[None]:
         plans: dict[str, tuple[int, int]] = {}
-        original = self._clickhouse.query
+        query, original = self._clickhouse.query, getattr(self._clickhouse, way)
 
         async def explain(statement: Statement, values: Any, **options: Any) -> Any:
-            rows = await original(f"EXPLAIN PLAN json = 1, indexes = 1 {statement.sql}", values, **options)
+            rows = await query(f"EXPLAIN PLAN json = 1, indexes = 1 {statement.sql}", values, timeout=options["timeout"])
             _collect(json.loads("\n".join(row["explain"] for row in rows)), plans)
             return await original(statement, values, **options)
 
-        self._clickhouse.query = explain  # type: ignore[method-assign]
+        setattr(self._clickhouse, way, explain)
         try:
-            return await super()._run(name, *args, **kwargs)
+            yield
         finally:
-            self._clickhouse.query = original  # type: ignore[method-assign]
+            setattr(self._clickhouse, way, original)
             self.granules = plans
 
 
@@ -107,7 +118,7 @@ async def test_every_statement_prunes(repository: Explaining) -> None:
     await share("point_attribute_keys", repository.attribute_keys("t1", Signal.METRICS, SPAN, 100, 10))
     await share("attribute_values", repository.attribute_values("t1", Signal.LOGS, SPAN, "a", "", 100, 10))
     await share("resource_values", repository.resource_values("t1", Signal.TRACES, SPAN, "a", "", 10))
-    await share("field_values", repository.field_values("t1", Signal.LOGS, SPAN, "service", 10))
+    await share("field_values", repository.field_values("t1", Signal.LOGS, SPAN, parse_key("service"), 10))
     # Ten minutes of a day are less than a hundredth; metrics are sorted by the hour, hence a twelfth.
     pruned = {name: tables for name, tables in read.items() if tables}
     assert len(pruned) >= 15, read
