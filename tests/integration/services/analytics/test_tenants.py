@@ -135,7 +135,7 @@ def test_every_statement_binds_tenant_and_time() -> None:
     for name, statement in load_statements("services.analytics").items():
         reads = len(
             re.findall(
-                r"FROM (?:spans|logs|metric_points|red_1[mh]|resources|trace_index|metric_catalogue|\{table)",
+                r"FROM (?:spans|logs|metric_points|metric_series|red_1[mh]|resources|trace_index|metric_catalogue|\{table)",
                 statement.sql,
             )
         )
