@@ -41,7 +41,9 @@ class Explaining(TelemetryRepository):
         query, original = self._clickhouse.query, getattr(self._clickhouse, way)
 
         async def explain(statement: Statement, values: Any, **options: Any) -> Any:
-            rows = await query(f"EXPLAIN PLAN json = 1, indexes = 1 {statement.sql}", values, timeout=options["timeout"])
+            rows = await query(
+                f"EXPLAIN PLAN json = 1, indexes = 1 {statement.sql}", values, timeout=options["timeout"]
+            )
             _collect(json.loads("\n".join(row["explain"] for row in rows)), plans)
             return await original(statement, values, **options)
 
